@@ -1,0 +1,43 @@
+//! The one door to every chore of this workspace: `cargo xtask test`, `cargo xtask lint`.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "this program talks to the person who runs it")]
+
+mod command;
+mod lint;
+mod packages;
+mod tests;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test          install what the tests need (Debian packages, as root) and run every test
+  test --fast   run what needs no browser, no Prosody and no network
+  lint          formatting, clippy with warnings as errors, and the documentation";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["test"] => tests::run(tests::Extent::Everything),
+        ["test", "--fast"] => tests::run(tests::Extent::Fast),
+        ["lint"] => lint::run(),
+        ["--help" | "help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("no such chore\n{USAGE}"),
+    }
+}
