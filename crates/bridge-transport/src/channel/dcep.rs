@@ -1,0 +1,37 @@
+//! The Data Channel Establishment Protocol (RFC 8832), as far as the accepting side needs it.
+
+/// DATA_CHANNEL_ACK, the whole message (RFC 8832, section 5.2).
+pub(super) const ACK: u8 = 0x02;
+
+/// Whether `message` is a well-formed DATA_CHANNEL_OPEN (RFC 8832, section 5.1). What it asks for is
+/// ignored, as in JVB (`DataChannelProtocolMessageParser`).
+pub(super) fn is_open(message: &[u8]) -> bool {
+    let Some((head, rest)) = message.split_first_chunk::<HEADER_LEN>() else { return false };
+    let length = |at: usize| usize::from(u16::from_be_bytes([head[at], head[at + 1]]));
+    head[0] == OPEN && rest.len() == length(8) + length(10)
+}
+
+const OPEN: u8 = 0x03;
+const HEADER_LEN: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_open_messages_count() {
+        let mut open = vec![0x03, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 4];
+        open.extend_from_slice(b"labelhttp");
+        assert!(is_open(&open));
+        for (name, message) in [
+            ("empty", &[][..]),
+            ("ack", &[ACK][..]),
+            ("truncated", &open[..open.len() - 1]),
+            ("header only", &open[..12]),
+            ("another type", &[&[4], &open[1..]].concat()[..]),
+            ("too long", &[&open[..], b"x"].concat()[..]),
+        ] {
+            assert!(!is_open(message), "{name}");
+        }
+    }
+}
