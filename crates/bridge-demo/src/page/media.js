@@ -1,0 +1,77 @@
+// What this page sends: the camera and microphone, or a picture and a tone made here when there are
+// none (or they are busy, or refused), so that the call always has something to show.
+
+const WIDTH = 1280;
+const HEIGHT = 720;
+
+/** Resolves to `{stream, generated}`; never rejects. `height` is that of the camera's picture. */
+export async function localMedia(preferGenerated, hue, height = HEIGHT) {
+  if (!preferGenerated && navigator.mediaDevices?.getUserMedia) {
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({
+        audio: { echoCancellation: true, noiseSuppression: true },
+        video: {
+          width: { ideal: Math.round((height * WIDTH) / HEIGHT) },
+          height: { ideal: height },
+          frameRate: { ideal: 30 },
+        },
+      });
+      return { stream, generated: false };
+    } catch (error) {
+      console.info('no camera or microphone, making a picture and a tone instead:', error.name);
+    }
+  }
+  return { stream: generatedMedia(hue), generated: true };
+}
+
+function generatedMedia(hue) {
+  const stream = picture(hue).captureStream(30);
+  stream.addTrack(tone(hue));
+  return stream;
+}
+
+/** Soft moving lights and a clock, so that a frozen picture is seen at once. */
+function picture(hue) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: WIDTH, height: HEIGHT });
+  const pen = canvas.getContext('2d', { alpha: false });
+  const draw = () => {
+    const time = performance.now() / 1000;
+    pen.fillStyle = `hsl(${hue} 45% 12%)`;
+    pen.fillRect(0, 0, WIDTH, HEIGHT);
+    for (let light = 0; light < 5; light += 1) {
+      const x = WIDTH * (0.5 + 0.38 * Math.sin(time * (0.31 + 0.07 * light) + light * 1.9));
+      const y = HEIGHT * (0.5 + 0.34 * Math.cos(time * (0.27 + 0.09 * light) + light * 1.3));
+      const glow = pen.createRadialGradient(x, y, 0, x, y, 260);
+      glow.addColorStop(0, `hsl(${hue + light * 22} 80% 62% / 0.55)`);
+      glow.addColorStop(1, 'transparent');
+      pen.fillStyle = glow;
+      pen.fillRect(0, 0, WIDTH, HEIGHT);
+    }
+    pen.fillStyle = '#fffd';
+    pen.font = '600 96px ui-monospace, monospace';
+    pen.textAlign = 'center';
+    pen.fillText(new Date().toISOString().slice(11, 22), WIDTH / 2, HEIGHT / 2 + 34);
+  };
+  draw();
+  // A timer and not an animation frame: tabs in the background have no animation frames.
+  setInterval(draw, 33);
+  return canvas;
+}
+
+/** A quiet note twice a second, each participant in another pitch. */
+function tone(hue) {
+  const audio = new AudioContext();
+  const note = new OscillatorNode(audio, { frequency: 220 + hue });
+  const pulse = new OscillatorNode(audio, { frequency: 2 });
+  const depth = new GainNode(audio, { gain: 0.04 });
+  const volume = new GainNode(audio, { gain: 0.04 });
+  const out = audio.createMediaStreamDestination();
+  pulse.connect(depth).connect(volume.gain);
+  note.connect(volume).connect(out);
+  note.start();
+  pulse.start();
+  const resume = () => audio.resume();
+  document.addEventListener('pointerdown', resume, { once: true });
+  document.addEventListener('keydown', resume, { once: true });
+  return out.stream.getAudioTracks()[0];
+}
