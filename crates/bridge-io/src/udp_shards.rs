@@ -1,0 +1,204 @@
+//! Binding the port, starting and stopping the shards' threads.
+
+use crate::clock::Clock;
+use crate::shard_thread::{ShardThread, StopFlag};
+use crate::socket::UdpSocket;
+use crate::waker::EventWaker;
+use bridge_shard::{EventSink, Inbox, Shard, ShardGroup, ShardSettings, ShardWaker};
+use bridge_units::ShardId;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// What the operator decides about the media port.
+#[derive(Clone, Debug)]
+pub struct UdpSettings {
+    /// The port on every address; 0 takes one that is free (for tests).
+    pub port: u16,
+    /// How many shards there are; at least 1.
+    pub shards: u16,
+    /// Whether shard i is pinned to the i-th core that the process may use.
+    pub pin: bool,
+    /// SO_RCVBUF to ask for, in bytes.
+    pub receive_buffer: usize,
+}
+
+/// Why the shards could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// An eventfd or epoll instance was refused.
+    #[error("cannot create a shard's event descriptor: {0}")]
+    Descriptor(#[from] io::Error),
+    /// The system gave no thread.
+    #[error("cannot start the thread of shard {shard}: {error}")]
+    Thread {
+        /// Which one.
+        shard: u16,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// Sockets that are bound, one per address and shard, and not yet read.
+pub struct BoundAddresses {
+    addresses: Vec<SocketAddr>,
+    sockets: Vec<Vec<UdpSocket>>,
+    refused: Vec<(SocketAddr, io::Error)>,
+    granted: usize,
+}
+
+/// Running shards; stops them when dropped.
+pub struct UdpShards {
+    threads: Vec<JoinHandle<()>>,
+    stop: StopFlag,
+    group: Arc<ShardGroup>,
+}
+
+/// Binds every address for every shard. An address that is busy is skipped (JVB: `Harvesters`).
+pub fn bind(settings: &UdpSettings, addresses: &[IpAddr]) -> BoundAddresses {
+    let mut bound = BoundAddresses {
+        addresses: Vec::new(),
+        sockets: (0..settings.shards).map(|_| Vec::new()).collect(),
+        refused: Vec::new(),
+        granted: 0,
+    };
+    for address in addresses {
+        let wanted = SocketAddr::new(*address, settings.port);
+        match bind_group(wanted, settings) {
+            Ok((local, sockets, granted)) => {
+                bound.addresses.push(local);
+                bound.granted = granted;
+                for (shard, socket) in bound.sockets.iter_mut().zip(sockets) {
+                    shard.push(socket);
+                }
+            }
+            Err(error) => bound.refused.push((wanted, error)),
+        }
+    }
+    bound
+}
+
+impl BoundAddresses {
+    /// The local addresses in the order of their indexes.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The addresses that were skipped, and why.
+    pub fn refused(&self) -> &[(SocketAddr, io::Error)] {
+        &self.refused
+    }
+
+    /// The receive buffer that the kernel granted, in bytes.
+    pub fn receive_buffer_granted(&self) -> usize {
+        self.granted
+    }
+
+    /// Starts one thread per shard.
+    pub fn start(
+        self,
+        settings: &UdpSettings,
+        shard_settings: ShardSettings,
+        events: Arc<dyn EventSink>,
+        clock: Clock,
+    ) -> Result<UdpShards, BindError> {
+        let wakers =
+            (0..settings.shards).map(|_| EventWaker::new()).collect::<Result<Vec<_>, _>>()?;
+        let inboxes = wakers
+            .iter()
+            .map(|waker| Inbox::new(Box::new(waker.clone()) as Box<dyn ShardWaker>))
+            .collect();
+        let group = Arc::new(ShardGroup::new(shard_settings, inboxes, events));
+        let stop = StopFlag::default();
+        let mut running = UdpShards { threads: Vec::new(), stop: stop.clone(), group };
+        for ((index, sockets), waker) in (0..settings.shards).zip(self.sockets).zip(wakers) {
+            let shard = Shard::new(ShardId(index), Arc::clone(&running.group));
+            let pin_to = settings.pin.then_some(usize::from(index));
+            let thread = ShardThread::new(shard, sockets, waker, clock, stop.clone())?;
+            let handle = std::thread::Builder::new()
+                .name(format!("shard-{index}"))
+                .spawn(move || thread.run(pin_to))
+                .map_err(|error| BindError::Thread { shard: index, error })?;
+            running.threads.push(handle);
+        }
+        Ok(running)
+    }
+}
+
+impl UdpShards {
+    /// The shards' shared state: inboxes, directory, counters.
+    pub fn group(&self) -> &Arc<ShardGroup> {
+        &self.group
+    }
+
+    /// Stops and joins all threads.
+    pub fn stop(&mut self) {
+        self.stop.set();
+        for inbox in self.group.inboxes() {
+            inbox.wake();
+        }
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a shard's thread had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for UdpShards {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Binds one address once per shard; port 0 becomes the first socket's port for all.
+fn bind_group(
+    address: SocketAddr,
+    settings: &UdpSettings,
+) -> io::Result<(SocketAddr, Vec<UdpSocket>, usize)> {
+    refuse_if_taken(address)?;
+    let (first, granted) = UdpSocket::bind(address, settings.receive_buffer)?;
+    let local = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..settings.shards {
+        sockets.push(UdpSocket::bind(local, settings.receive_buffer)?.0);
+    }
+    Ok((local, sockets, granted))
+}
+
+/// SO_REUSEPORT would let a second bridge of the same user join the group and steal half of the
+/// packets: an exclusive bind first shows whether the address is free.
+fn refuse_if_taken(address: SocketAddr) -> io::Result<()> {
+    if address.port() != 0 {
+        drop(std::net::UdpSocket::bind(address)?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(port: u16) -> UdpSettings {
+        UdpSettings { port, shards: 2, pin: false, receive_buffer: 1 << 16 }
+    }
+
+    #[test]
+    fn a_busy_address_is_skipped_and_named() {
+        let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let bound =
+            bind(&settings(port), &["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()]);
+        assert_eq!(bound.addresses(), [SocketAddr::from(([127, 0, 0, 2], port))]);
+        assert_eq!(bound.refused()[0].0, SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+
+    #[test]
+    fn every_shard_gets_a_socket_on_every_address() {
+        let bound = bind(&settings(0), &["127.0.0.1".parse().unwrap()]);
+        assert_eq!(bound.sockets.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+        let local = bound.addresses()[0];
+        assert!(bound.sockets.iter().all(|s| s[0].local_addr().unwrap() == local));
+    }
+}

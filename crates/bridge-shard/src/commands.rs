@@ -1,0 +1,179 @@
+//! Orders of the control plane, and sessions that come and go.
+
+use crate::control::{SessionAction, SessionCommand, SessionEventKind, SessionSetup, ShardCommand};
+use crate::egress::EgressSink;
+use crate::inbox::ShardMessage;
+use crate::session::Session;
+use crate::shard::Shard;
+use bridge_units::{SessionId, ShardId, Timestamp};
+use std::sync::Arc;
+
+impl Shard {
+    pub(crate) fn handle_command(
+        &mut self,
+        now: Timestamp,
+        command: ShardCommand,
+        sink: &mut dyn EgressSink,
+    ) {
+        match command {
+            ShardCommand::SetConference(snapshot) => {
+                self.conferences.set_snapshot(self.group.directory(), snapshot);
+            }
+            ShardCommand::RemoveConference(id) => {
+                self.conferences.remove(self.group.directory(), id);
+            }
+            ShardCommand::Session(command) => self.handle_session_command(now, command, sink),
+        }
+    }
+
+    fn handle_session_command(
+        &mut self,
+        now: Timestamp,
+        command: SessionCommand,
+        sink: &mut dyn EgressSink,
+    ) {
+        let id = command.session;
+        self.current = Some(id);
+        if let SessionAction::Create(setup) = command.action {
+            return self.create_session(now, id, *setup, sink);
+        }
+        let Some(slot) = self.slot(id) else { return self.pass_on(command) };
+        match self.sessions[slot].in_order(command) {
+            Ok(ready) => {
+                for command in ready {
+                    self.carry_out(now, slot, command.action);
+                }
+                self.settle(now, slot, sink);
+            }
+            Err(_) => self.counters.dropped_commands += 1,
+        }
+    }
+
+    /// Hands a command to the shard where its session lives now.
+    fn pass_on(&mut self, command: SessionCommand) {
+        let owner = self.group.directory().shard_of(command.session);
+        let inbox =
+            owner.filter(|shard| *shard != self.id).and_then(|shard| self.group.inbox(shard));
+        if inbox.is_none_or(|inbox| inbox.command(ShardCommand::Session(command)).is_err()) {
+            self.counters.dropped_commands += 1;
+        }
+    }
+
+    fn carry_out(&mut self, now: Timestamp, slot: usize, action: SessionAction) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        match action {
+            SessionAction::Create(_) => {}
+            SessionAction::SetRemoteTransport(remote) => {
+                let report = session.transport.set_remote(now, &remote);
+                if let Some(error) = report.setup_error {
+                    tracing::error!(endpoint = %session.endpoint, %error, "setup ignored");
+                }
+            }
+            SessionAction::SetMedia(media) => session.set_media(&media),
+            SessionAction::SetForceMute { audio, video } => {
+                session.mute_audio = audio;
+                session.mute_video = video;
+            }
+            SessionAction::SendMessage(text) => {
+                if !session.transport.send_message(now, &text) {
+                    self.counters.dropped_messages += 1;
+                }
+            }
+            SessionAction::Expire => self.remove_session(slot),
+        }
+    }
+
+    fn create_session(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        setup: SessionSetup,
+        sink: &mut dyn EgressSink,
+    ) {
+        let session = Box::new(Session::new(now, id, setup, self.group.settings()));
+        self.group.directory().insert(id, self.id, &session.local_ufrag);
+        let slot = self.attach(session);
+        self.settle(now, slot, sink);
+    }
+
+    fn attach(&mut self, session: Box<Session>) -> usize {
+        let (id, conference) = (session.id, session.conference);
+        let slot = self.sessions.insert(session);
+        self.slot_by_session.insert(id, slot);
+        for remote in &self.sessions[slot].remotes {
+            if self.group.directory().session_of_remote(remote) == Some(id) {
+                self.slot_by_remote.insert(*remote, slot);
+            }
+        }
+        self.conferences.add_member(self.group.directory(), conference, slot);
+        slot
+    }
+
+    fn detach(&mut self, slot: usize) -> Option<Box<Session>> {
+        let session = self.sessions.try_remove(slot)?;
+        self.slot_by_session.remove(&session.id);
+        for remote in &session.remotes {
+            if self.slot_by_remote.get(remote) == Some(&slot) {
+                self.slot_by_remote.remove(remote);
+            }
+        }
+        self.conferences.remove_member(session.conference, slot);
+        Some(session)
+    }
+
+    /// Ends a session and frees all it held.
+    pub(crate) fn remove_session(&mut self, slot: usize) {
+        let Some(session) = self.detach(slot) else { return };
+        tracing::debug!(endpoint = %session.endpoint, session = session.id.0, "session ended");
+        self.group.directory().remove(
+            session.id,
+            &session.local_ufrag,
+            session.remotes.iter().copied(),
+        );
+    }
+
+    /// Gives the session to `target`, where its packets arrive. If that shard cannot take it now it
+    /// stays, and the next packet tries again.
+    pub(crate) fn move_session(&mut self, now: Timestamp, slot: usize, target: ShardId) {
+        // What the batch holds of this session still names it by id, so it may go at once.
+        let Some(mut session) = self.detach(slot) else { return };
+        let id = session.id;
+        session.scheduled = Timestamp::FAR_FUTURE;
+        let group = Arc::clone(&self.group);
+        let refused = match group.inbox(target) {
+            Some(inbox) => inbox.message(ShardMessage::Session(session)).err(),
+            None => Some(ShardMessage::Session(session)),
+        };
+        match refused {
+            None => {
+                // After the push: whoever looks the session up from now on queues behind it.
+                group.directory().moved(id, target);
+                self.counters.sessions_moved_away += 1;
+            }
+            Some(ShardMessage::Session(session)) => {
+                let slot = self.attach(session);
+                self.set_timer(slot);
+                self.counters.dropped_shard_queue_full += 1;
+                tracing::debug!(
+                    session = id.0,
+                    at = now.as_millis(),
+                    "shard cannot take a session"
+                );
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Takes over a session that moved here.
+    pub(crate) fn adopt(
+        &mut self,
+        now: Timestamp,
+        session: Box<Session>,
+        sink: &mut dyn EgressSink,
+    ) {
+        self.counters.sessions_moved_here += 1;
+        let slot = self.attach(session);
+        self.event(slot, SessionEventKind::Moved(self.id));
+        self.settle(now, slot, sink);
+    }
+}

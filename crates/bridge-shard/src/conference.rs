@@ -1,0 +1,120 @@
+//! What a shard knows of a conference: its streams, and which of its sessions live here.
+
+use crate::control::ConferenceSnapshot;
+use crate::directory::{Directory, Presence};
+use crate::packet_batch::PacketBatch;
+use bridge_units::{ConferenceId, ShardId};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// A conference as one shard sees it.
+pub(crate) struct LocalConference {
+    pub(crate) snapshot: Option<Arc<ConferenceSnapshot>>,
+    /// Slots of its sessions on this shard.
+    pub(crate) members: Vec<usize>,
+    pub(crate) presence: Arc<Presence>,
+    /// Packets of the batch that is being distributed, by index.
+    pub(crate) pending: Vec<u16>,
+}
+
+/// The conferences that a shard knows.
+pub(crate) struct LocalConferences {
+    shard: ShardId,
+    by_id: FxHashMap<ConferenceId, LocalConference>,
+    /// Kept so that distributing a batch allocates nothing.
+    touched: Vec<ConferenceId>,
+}
+
+impl LocalConferences {
+    pub(crate) fn new(shard: ShardId) -> Self {
+        Self { shard, by_id: FxHashMap::default(), touched: Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(crate) fn get(&self, id: ConferenceId) -> Option<&LocalConference> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn set_snapshot(
+        &mut self,
+        directory: &Directory,
+        snapshot: Arc<ConferenceSnapshot>,
+    ) {
+        let id = snapshot.conference;
+        self.entry(directory, id).snapshot = Some(snapshot);
+    }
+
+    pub(crate) fn add_member(&mut self, directory: &Directory, id: ConferenceId, slot: usize) {
+        let shard = self.shard;
+        let conference = self.entry(directory, id);
+        conference.members.push(slot);
+        conference.presence.set(shard, true);
+    }
+
+    pub(crate) fn remove_member(&mut self, id: ConferenceId, slot: usize) {
+        let shard = self.shard;
+        let Some(conference) = self.by_id.get_mut(&id) else { return };
+        conference.members.retain(|member| *member != slot);
+        if conference.members.is_empty() {
+            conference.presence.set(shard, false);
+            if conference.snapshot.is_none() {
+                self.by_id.remove(&id);
+            }
+        }
+    }
+
+    /// Forgets the conference; with members left it stays until they are gone.
+    pub(crate) fn remove(&mut self, directory: &Directory, id: ConferenceId) {
+        directory.remove_conference(id);
+        if let Some(conference) = self.by_id.get_mut(&id) {
+            conference.snapshot = None;
+            if conference.members.is_empty() {
+                self.by_id.remove(&id);
+            }
+        }
+    }
+
+    /// Notes for each conference which packets of `batch` are its own; the conferences concerned,
+    /// to be given back with [`Self::finish`].
+    pub(crate) fn assign(&mut self, batch: &PacketBatch) -> Vec<ConferenceId> {
+        let mut touched = std::mem::take(&mut self.touched);
+        for (index, packet) in batch.packets().iter().enumerate() {
+            let Some(conference) = self.by_id.get_mut(&packet.conference) else { continue };
+            let Ok(index) = u16::try_from(index) else { break };
+            if conference.pending.is_empty() {
+                touched.push(packet.conference);
+            }
+            conference.pending.push(index);
+        }
+        touched
+    }
+
+    /// Ends what [`Self::assign`] began.
+    pub(crate) fn finish(&mut self, mut touched: Vec<ConferenceId>) {
+        for conference in touched.drain(..) {
+            if let Some(conference) = self.by_id.get_mut(&conference) {
+                conference.pending.clear();
+            }
+        }
+        self.touched = touched;
+    }
+
+    /// Forgets a distribution that did not come to its end.
+    pub(crate) fn reset(&mut self) {
+        for conference in self.by_id.values_mut() {
+            conference.pending.clear();
+        }
+    }
+
+    fn entry(&mut self, directory: &Directory, id: ConferenceId) -> &mut LocalConference {
+        self.by_id.entry(id).or_insert_with(|| LocalConference {
+            snapshot: None,
+            members: Vec::new(),
+            presence: directory.presence(id),
+            pending: Vec::new(),
+        })
+    }
+}

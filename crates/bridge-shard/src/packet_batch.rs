@@ -1,0 +1,110 @@
+//! Opened packets of one receive batch: what is published to other shards and distributed locally.
+
+use bridge_units::{ConferenceId, SessionId, ShardId};
+
+/// Bytes of plain packets in one batch: 256 full-size packets.
+pub(crate) const BATCH_BYTES: usize = 320 * 1024;
+
+/// Packets in one batch: all that four receive calls of 64 can bring.
+pub(crate) const BATCH_PACKETS: usize = 256;
+
+/// One packet in a batch: plain, parsed, with the header extensions that go out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainPacket {
+    pub(crate) conference: ConferenceId,
+    pub(crate) sender: SessionId,
+    pub(crate) start: u32,
+    pub(crate) header_len: u16,
+    pub(crate) len: u16,
+    pub(crate) kind: PlainKind,
+}
+
+/// What a plain packet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlainKind {
+    /// RTP with this payload type.
+    Rtp { payload_type: u8 },
+    /// A sender report.
+    Rtcp,
+}
+
+/// Plain packets, contiguous in one buffer that is allocated once and reused.
+pub(crate) struct PacketBatch {
+    /// The shard that filled it and gets it back.
+    pub(crate) origin: ShardId,
+    bytes: Box<[u8]>,
+    used: usize,
+    packets: Vec<PlainPacket>,
+}
+
+impl PacketBatch {
+    pub(crate) fn new(origin: ShardId) -> Self {
+        Self {
+            origin,
+            bytes: vec![0; BATCH_BYTES].into_boxed_slice(),
+            used: 0,
+            packets: Vec::with_capacity(BATCH_PACKETS),
+        }
+    }
+
+    /// Adds a packet of at most `max_len` bytes that `write` produces (header length, length).
+    /// `None` if the batch is full or `write` refuses.
+    pub(crate) fn push_with(
+        &mut self,
+        max_len: usize,
+        packet: PlainPacket,
+        write: impl FnOnce(&mut [u8]) -> Option<(usize, usize)>,
+    ) -> Option<usize> {
+        let start = self.used;
+        if self.is_full(max_len) {
+            return None;
+        }
+        let (header_len, len) = write(&mut self.bytes[start..start + max_len])?;
+        self.used = start + len;
+        self.packets.push(PlainPacket {
+            start: u32::try_from(start).ok()?,
+            header_len: u16::try_from(header_len).ok()?,
+            len: u16::try_from(len).ok()?,
+            ..packet
+        });
+        Some(self.packets.len() - 1)
+    }
+
+    /// Copies a packet of another batch; false if this one is full.
+    pub(crate) fn push_copy(&mut self, packet: &PlainPacket, bytes: &[u8]) -> bool {
+        self.push_with(bytes.len(), *packet, |out| {
+            out.copy_from_slice(bytes);
+            Some((usize::from(packet.header_len), bytes.len()))
+        })
+        .is_some()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+        self.packets.clear();
+    }
+
+    /// Whether a packet of up to `max_len` bytes has no room.
+    pub(crate) fn is_full(&self, max_len: usize) -> bool {
+        self.packets.len() == BATCH_PACKETS || self.used + max_len > BATCH_BYTES
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
+    pub(crate) fn packets(&self) -> &[PlainPacket] {
+        &self.packets
+    }
+
+    /// Header and payload of one of this batch's packets.
+    pub(crate) fn split(&self, packet: &PlainPacket) -> (&[u8], &[u8]) {
+        let start = packet.start as usize;
+        self.bytes[start..start + usize::from(packet.len)].split_at(usize::from(packet.header_len))
+    }
+
+    pub(crate) fn bytes(&self, packet: &PlainPacket) -> &[u8] {
+        let start = packet.start as usize;
+        &self.bytes[start..start + usize::from(packet.len)]
+    }
+}

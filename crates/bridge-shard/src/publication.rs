@@ -1,0 +1,83 @@
+//! Packets for the receivers on other shards: one batch per shard concerned, copied once.
+
+use crate::packet_batch::PacketBatch;
+use crate::shard::Shard;
+use bridge_units::ShardId;
+
+/// Emptied batches that a shard keeps for itself; those beyond are freed.
+const MAX_SPARE_BATCHES: usize = 64;
+
+/// Batches that a shard fills for others, and spare ones.
+pub(crate) struct Publication {
+    own: ShardId,
+    outgoing: Vec<Option<Box<PacketBatch>>>,
+    #[expect(clippy::vec_box, reason = "batches travel through queues as boxes")]
+    spare: Vec<Box<PacketBatch>>,
+}
+
+impl Publication {
+    pub(crate) fn new(own: ShardId, shards: usize) -> Self {
+        Self { own, outgoing: (0..shards).map(|_| None).collect(), spare: Vec::new() }
+    }
+
+    /// An empty batch: a used one if there is one.
+    pub(crate) fn spare(&mut self) -> Box<PacketBatch> {
+        self.spare.pop().unwrap_or_else(|| Box::new(PacketBatch::new(self.own)))
+    }
+
+    /// Takes an emptied batch.
+    pub(crate) fn keep(&mut self, mut batch: Box<PacketBatch>) {
+        batch.clear();
+        if self.spare.len() < MAX_SPARE_BATCHES {
+            self.spare.push(batch);
+        }
+    }
+}
+
+impl Shard {
+    /// Copies the batch's packets for each other shard that has receivers, and sends the copies.
+    pub(crate) fn publish(&mut self, batch: &PacketBatch) {
+        while let Some(returned) = self.inbox().pop_returned() {
+            self.publication.keep(returned);
+        }
+        for packet in batch.packets() {
+            let Some(conference) = self.conferences.get(packet.conference) else { continue };
+            for shard in conference.presence.others(self.id) {
+                let index = usize::from(shard.0);
+                if index >= self.publication.outgoing.len() {
+                    continue;
+                }
+                let mut outgoing = match self.publication.outgoing[index].take() {
+                    Some(outgoing) => outgoing,
+                    None => self.publication.spare(),
+                };
+                if outgoing.push_copy(packet, batch.bytes(packet)) {
+                    self.counters.packets_published += 1;
+                } else {
+                    self.counters.dropped_batch_full += 1;
+                }
+                self.publication.outgoing[index] = Some(outgoing);
+            }
+        }
+        self.send_outgoing();
+    }
+
+    /// Gives a distributed batch back to the shard that filled it.
+    pub(crate) fn recycle(&mut self, mut batch: Box<PacketBatch>) {
+        batch.clear();
+        if let Some(inbox) = self.group.inbox(batch.origin) {
+            inbox.give_back(batch);
+        }
+    }
+
+    fn send_outgoing(&mut self) {
+        for index in 0..self.publication.outgoing.len() {
+            let Some(outgoing) = self.publication.outgoing[index].take() else { continue };
+            let Some(inbox) = self.group.inboxes().get(index) else { continue };
+            if let Err(refused) = inbox.publish(outgoing) {
+                self.counters.dropped_shard_queue_full += refused.packets().len() as u64;
+                self.publication.keep(refused);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One endpoint's session: its transport and what is known of the streams it sends.
+
+use crate::control::{MediaDescription, SessionCommand, SessionSetup};
+use crate::egress::LocalIndex;
+use crate::keyframe_requests::KeyframeThrottle;
+use crate::payload_types::PayloadTypes;
+use crate::shard_group::ShardSettings;
+use bridge_cc::{ReceiverReports, TransportFeedbackGenerator};
+use bridge_rtp::HeaderExtensionIds;
+use bridge_transport::{PeerTransport, TransportSettings};
+use bridge_units::{ConferenceId, EndpointId, SessionId, Timestamp};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Remote addresses that a session may claim: ice4j forms at most 100 pairs.
+pub(crate) const MAX_REMOTES: usize = 100;
+
+/// Commands that wait for an earlier one which is still on its way through another shard.
+pub(crate) const MAX_PARKED_COMMANDS: usize = 64;
+
+/// How often activity is told to the control plane.
+pub(crate) const ACTIVITY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One endpoint's session. Owned by exactly one shard; moves as a whole.
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) conference: ConferenceId,
+    pub(crate) endpoint: EndpointId,
+    pub(crate) transport: PeerTransport,
+    pub(crate) local_ufrag: String,
+    pub(crate) visitor: bool,
+    pub(crate) mute_audio: bool,
+    pub(crate) mute_video: bool,
+    /// Where media goes: the selected pair.
+    pub(crate) path: Option<(LocalIndex, SocketAddr)>,
+    /// Keys are there.
+    pub(crate) connected: bool,
+    pub(crate) payload_types: PayloadTypes,
+    pub(crate) extension_ids: HeaderExtensionIds,
+    pub(crate) reports: ReceiverReports,
+    pub(crate) feedback: Option<TransportFeedbackGenerator>,
+    pub(crate) keyframes: KeyframeThrottle,
+    pub(crate) remotes: Vec<SocketAddr>,
+    /// The deadline for which the shard's timers hold an entry.
+    pub(crate) scheduled: Timestamp,
+    /// When receiver reports are due; never while nothing arrives, so that silence costs nothing.
+    pub(crate) next_report: Timestamp,
+    pub(crate) next_activity: Timestamp,
+    next_order: u32,
+    parked: Vec<SessionCommand>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        now: Timestamp,
+        id: SessionId,
+        setup: SessionSetup,
+        settings: &ShardSettings,
+    ) -> Self {
+        let local_ufrag = setup.ice.ufrag.clone();
+        let transport = PeerTransport::new(
+            now,
+            TransportSettings {
+                context: Arc::clone(&settings.context),
+                local: setup.ice,
+                local_addresses: Arc::clone(&settings.local_addresses),
+                certificate: setup.certificate,
+                sctp: setup.sctp,
+            },
+        );
+        Self {
+            id,
+            conference: setup.conference,
+            endpoint: setup.endpoint,
+            transport,
+            local_ufrag,
+            visitor: setup.visitor,
+            mute_audio: false,
+            mute_video: false,
+            path: None,
+            connected: false,
+            payload_types: PayloadTypes::default(),
+            extension_ids: HeaderExtensionIds::default(),
+            reports: ReceiverReports::new(now),
+            feedback: None,
+            keyframes: KeyframeThrottle::default(),
+            remotes: Vec::new(),
+            scheduled: Timestamp::FAR_FUTURE,
+            next_report: Timestamp::FAR_FUTURE,
+            next_activity: Timestamp::ZERO,
+            next_order: 1,
+            parked: Vec::new(),
+        }
+    }
+
+    pub(crate) fn set_media(&mut self, media: &MediaDescription) {
+        self.payload_types = PayloadTypes::new(&media.payload_types);
+        self.extension_ids = HeaderExtensionIds::from_pairs(
+            media.header_extensions.iter().map(|(id, uri)| (*id, uri.as_str())),
+        );
+        let wanted = self.payload_types.transport_cc && self.extension_ids.transport_cc.is_some();
+        if !wanted {
+            self.feedback = None;
+        } else if self.feedback.is_none() {
+            self.feedback = Some(TransportFeedbackGenerator::new());
+        }
+    }
+
+    /// Puts `command` in its place: the commands that are to be carried out now, in order. `Err` if
+    /// too many wait for an earlier one.
+    pub(crate) fn in_order(
+        &mut self,
+        command: SessionCommand,
+    ) -> Result<Vec<SessionCommand>, SessionCommand> {
+        if command.order != self.next_order {
+            if command.order < self.next_order || self.parked.len() == MAX_PARKED_COMMANDS {
+                return Err(command);
+            }
+            self.parked.push(command);
+            return Ok(Vec::new());
+        }
+        let mut ready = vec![command];
+        self.next_order += 1;
+        while let Some(i) = self.parked.iter().position(|parked| parked.order == self.next_order) {
+            ready.push(self.parked.swap_remove(i));
+            self.next_order += 1;
+        }
+        Ok(ready)
+    }
+
+    /// When the session wants to be called next.
+    pub(crate) fn deadline(&mut self) -> Timestamp {
+        self.transport.poll_timeout().min(self.next_report)
+    }
+}

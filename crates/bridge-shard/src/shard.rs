@@ -1,0 +1,299 @@
+//! The shard: its sessions, and how datagrams, messages and deadlines reach them.
+
+use crate::conference::LocalConferences;
+use crate::control::{SessionEvent, SessionEventKind};
+use crate::egress::{Egress, EgressSink, LocalIndex};
+use crate::inbox::{Inbox, ShardMessage};
+use crate::packet_batch::PacketBatch;
+use crate::publication::Publication;
+use crate::session::Session;
+use crate::shard_group::ShardGroup;
+use crate::timers::Timers;
+use crate::transactions::Transactions;
+use bridge_metrics::ShardCounters;
+use bridge_transport::{TransportEvent, stun};
+use bridge_units::{SessionId, ShardId, Timestamp};
+use rustc_hash::FxHashMap;
+use slab::Slab;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Messages of the inbox that are taken in one turn, so that a storm of commands cannot starve media.
+const MESSAGES_PER_TURN: usize = 256;
+
+/// Batches of other shards that are distributed in one turn.
+const BATCHES_PER_TURN: usize = 8;
+
+/// Deadlines that are served in one turn.
+const TIMEOUTS_PER_TURN: usize = 256;
+
+/// The forwarding engine of one shard. Without sockets and clocks: a driver feeds datagrams and the
+/// time, and takes what is to be sent through an [`EgressSink`].
+pub struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) group: Arc<ShardGroup>,
+    pub(crate) sessions: Slab<Box<Session>>,
+    pub(crate) slot_by_session: FxHashMap<SessionId, usize>,
+    // Peers choose these keys, so they are hashed with a keyed hash.
+    pub(crate) slot_by_remote: HashMap<SocketAddr, usize>,
+    pub(crate) transactions: Transactions,
+    pub(crate) conferences: LocalConferences,
+    pub(crate) batch: Box<PacketBatch>,
+    pub(crate) publication: Publication,
+    pub(crate) egress: Egress,
+    pub(crate) timers: Timers,
+    pub(crate) counters: ShardCounters,
+    /// Whose work is being done, to be dropped if it panics.
+    pub(crate) current: Option<SessionId>,
+}
+
+impl Shard {
+    /// An idle shard: number `id` of `group`.
+    pub fn new(id: ShardId, group: Arc<ShardGroup>) -> Self {
+        Self {
+            id,
+            sessions: Slab::new(),
+            slot_by_session: FxHashMap::default(),
+            slot_by_remote: HashMap::new(),
+            transactions: Transactions::default(),
+            conferences: LocalConferences::new(id),
+            batch: Box::new(PacketBatch::new(id)),
+            publication: Publication::new(id, group.inboxes().len()),
+            egress: Egress::new(),
+            timers: Timers::default(),
+            counters: ShardCounters::default(),
+            current: None,
+            group,
+        }
+    }
+
+    /// Takes a datagram that arrived at local address number `local`. The bytes are opened in place.
+    pub fn handle_datagram(
+        &mut self,
+        now: Timestamp,
+        local: LocalIndex,
+        from: SocketAddr,
+        datagram: &mut [u8],
+        sink: &mut dyn EgressSink,
+    ) {
+        self.counters.datagrams_in += 1;
+        self.counters.bytes_in += datagram.len() as u64;
+        self.contained(|shard| shard.demultiplex(now, local, from, datagram, sink));
+    }
+
+    /// Distributes what the batch brought and sends everything that waits.
+    pub fn end_batch(&mut self, sink: &mut dyn EgressSink) {
+        if !self.batch.is_empty() {
+            self.contained(|shard| shard.distribute_own(sink));
+            self.batch.clear();
+        }
+        self.egress.flush(sink);
+    }
+
+    /// Takes what others put into the inbox.
+    pub fn handle_inbox(&mut self, now: Timestamp, sink: &mut dyn EgressSink) {
+        self.inbox().rearm();
+        let group = Arc::clone(&self.group);
+        let Some(inbox) = group.inbox(self.id) else { return };
+        for _ in 0..BATCHES_PER_TURN {
+            let Some(batch) = inbox.pop_batch() else { break };
+            self.contained(|shard| shard.distribute_published(&batch, sink));
+            self.recycle(batch);
+        }
+        for taken in 0.. {
+            if taken == MESSAGES_PER_TURN {
+                inbox.wake();
+                break;
+            }
+            let Some(message) = inbox.pop_message() else { break };
+            self.contained(|shard| shard.handle_message(now, message, sink));
+        }
+    }
+
+    /// Serves the deadlines that have come.
+    pub fn handle_timeout(&mut self, now: Timestamp, sink: &mut dyn EgressSink) {
+        for _ in 0..TIMEOUTS_PER_TURN {
+            let Some((session, deadline)) = self.timers.pop_due(now) else { break };
+            self.contained(|shard| shard.session_timeout(now, session, deadline, sink));
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Timestamp {
+        self.timers.next()
+    }
+
+    /// Makes the counters readable for other threads.
+    pub fn publish_counters(&mut self) {
+        let outcome = self.egress.outcome();
+        self.counters.datagrams_out = outcome.datagrams;
+        self.counters.bytes_out = outcome.bytes;
+        self.counters.runs_out = outcome.messages;
+        self.counters.send_refused = outcome.refused;
+        self.counters.sessions = self.sessions.len() as u64;
+        self.counters.entries = self.entries() as u64;
+        self.group.publish_counters(self.id, &self.counters);
+    }
+
+    /// Everything the shard keeps for sessions and conferences: 0 when all have ended.
+    pub fn entries(&self) -> usize {
+        self.sessions.len()
+            + self.slot_by_session.len()
+            + self.slot_by_remote.len()
+            + self.conferences.len()
+    }
+
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.group.inboxes()[usize::from(self.id.0)]
+    }
+
+    pub(crate) fn slot(&self, session: SessionId) -> Option<usize> {
+        self.slot_by_session.get(&session).copied()
+    }
+
+    /// Tells the control plane.
+    pub(crate) fn event(&mut self, slot: usize, kind: SessionEventKind) {
+        let Some(session) = self.sessions.get(slot) else { return };
+        let event = SessionEvent { conference: session.conference, session: session.id, kind };
+        if self.group.event(event).is_err() {
+            self.counters.dropped_events += 1;
+        }
+    }
+
+    /// Sends what the session's transport wants to send, tells its events, and sets its timer.
+    pub(crate) fn settle(&mut self, now: Timestamp, slot: usize, sink: &mut dyn EgressSink) {
+        while let Some(event) = self.sessions.get_mut(slot).and_then(|s| s.transport.poll_event()) {
+            self.handle_transport_event(now, slot, event);
+        }
+        self.send_transport(now, slot, sink);
+        let locals = &self.group.settings().local_addresses;
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.path = session
+            .transport
+            .selected()
+            .and_then(|(local, remote)| Some((local_index(locals, local)?, remote)));
+        self.set_timer(slot);
+    }
+
+    pub(crate) fn set_timer(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let deadline = session.deadline();
+        self.timers.set(session.id, &mut session.scheduled, deadline);
+    }
+
+    fn send_transport(&mut self, now: Timestamp, slot: usize, sink: &mut dyn EgressSink) {
+        loop {
+            let Some(session) = self.sessions.get_mut(slot) else { return };
+            let room = self.egress.room(sink);
+            let Some(transmit) = session.transport.poll_transmit(room) else { return };
+            let bytes = room.get(..transmit.len).unwrap_or_default();
+            if let Some(id) = stun::transaction_id(bytes)
+                && stun::class(bytes) == Some(stun::Class::Request)
+            {
+                self.transactions.insert(now, id, session.id);
+                self.claim_remote(slot, transmit.remote, false);
+            }
+            let locals = &self.group.settings().local_addresses;
+            if let Some(local) = local_index(locals, transmit.local) {
+                self.egress.commit(local, transmit.remote, transmit.len);
+            }
+        }
+    }
+
+    /// Makes datagrams from `remote` reach the session, unless another holds the address.
+    pub(crate) fn claim_remote(&mut self, slot: usize, remote: SocketAddr, validated: bool) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let known = session.remotes.contains(&remote);
+        if (known && !validated) || (!known && session.remotes.len() >= crate::session::MAX_REMOTES)
+        {
+            return;
+        }
+        if known && self.slot_by_remote.get(&remote) == Some(&slot) {
+            return;
+        }
+        if self.group.directory().claim_remote(remote, session.id, validated) {
+            self.slot_by_remote.insert(remote, slot);
+            if !known {
+                session.remotes.push(remote);
+            }
+        }
+    }
+
+    fn handle_transport_event(&mut self, now: Timestamp, slot: usize, event: TransportEvent) {
+        let kind = match event {
+            TransportEvent::IceWriteable => return,
+            TransportEvent::Consent => return self.note_activity(now, slot),
+            TransportEvent::IceConnected { relayed } => SessionEventKind::IceConnected { relayed },
+            TransportEvent::IceFailed => SessionEventKind::IceFailed,
+            TransportEvent::DtlsConnected { version, profile } => {
+                if let Some(session) = self.sessions.get_mut(slot) {
+                    session.connected = true;
+                }
+                SessionEventKind::DtlsConnected { version, profile }
+            }
+            TransportEvent::DtlsFailed(_) => SessionEventKind::DtlsFailed,
+            TransportEvent::ChannelOpened => SessionEventKind::ChannelOpened,
+            TransportEvent::ChannelClosed => SessionEventKind::ChannelClosed,
+            TransportEvent::Message(text) => SessionEventKind::ChannelMessage(text),
+        };
+        self.event(slot, kind);
+    }
+
+    /// Tells the control plane that the peer is alive, once in a while.
+    pub(crate) fn note_activity(&mut self, now: Timestamp, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if now >= session.next_activity {
+            session.next_activity = now + crate::session::ACTIVITY_INTERVAL;
+            self.event(slot, SessionEventKind::Activity);
+        }
+    }
+
+    fn handle_message(&mut self, now: Timestamp, message: ShardMessage, sink: &mut dyn EgressSink) {
+        match message {
+            ShardMessage::Command(command) => self.handle_command(now, command, sink),
+            ShardMessage::Datagram(datagram) => self.handle_handed_datagram(now, datagram, sink),
+            ShardMessage::Session(session) => self.adopt(now, session, sink),
+            ShardMessage::Feedback { to, feedback } => self.feedback_to(now, to, feedback, sink),
+        }
+    }
+
+    fn session_timeout(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        deadline: Timestamp,
+        sink: &mut dyn EgressSink,
+    ) {
+        let Some(slot) = self.slot(id) else { return };
+        self.current = Some(id);
+        let session = &mut self.sessions[slot];
+        if session.scheduled != deadline {
+            return;
+        }
+        session.scheduled = Timestamp::FAR_FUTURE;
+        if session.next_report <= now {
+            self.send_receiver_report(now, slot, sink);
+        }
+        self.sessions[slot].transport.handle_timeout(now);
+        self.settle(now, slot, sink);
+    }
+
+    /// Runs `work`; if it panics, the session that it was for is dropped and the shard goes on.
+    fn contained(&mut self, work: impl FnOnce(&mut Self)) {
+        self.current = None;
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.counters.panics += 1;
+            self.conferences.reset();
+            if let Some(slot) = self.current.take().and_then(|session| self.slot(session)) {
+                self.event(slot, SessionEventKind::Crashed);
+                self.remove_session(slot);
+            }
+        }
+    }
+}
+
+pub(crate) fn local_index(locals: &[SocketAddr], local: SocketAddr) -> Option<LocalIndex> {
+    locals.iter().position(|address| *address == local).and_then(|i| LocalIndex::try_from(i).ok())
+}

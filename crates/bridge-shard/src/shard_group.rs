@@ -1,0 +1,74 @@
+use crate::control::SessionEvent;
+use crate::directory::Directory;
+use crate::inbox::Inbox;
+use bridge_metrics::{ShardCounters, SharedShardCounters};
+use bridge_transport::TransportContext;
+use bridge_units::ShardId;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What is the same for all shards.
+pub struct ShardSettings {
+    /// The bound local addresses; a datagram's `local` is an index into this list.
+    pub local_addresses: Arc<[SocketAddr]>,
+    /// What all transports share: DTLS and ICE as configured.
+    pub context: Arc<TransportContext>,
+}
+
+/// Takes events to the control plane. Called from shard threads: must not block.
+pub trait EventSink: Send + Sync {
+    /// Takes the event, or gives it back if there is no room.
+    fn event(&self, event: SessionEvent) -> Result<(), SessionEvent>;
+}
+
+/// What the shards of a process share.
+pub struct ShardGroup {
+    settings: ShardSettings,
+    inboxes: Vec<Inbox>,
+    counters: Vec<SharedShardCounters>,
+    directory: Directory,
+    events: Arc<dyn EventSink>,
+}
+
+impl ShardGroup {
+    /// A group with one shard per inbox.
+    pub fn new(settings: ShardSettings, inboxes: Vec<Inbox>, events: Arc<dyn EventSink>) -> Self {
+        let counters = inboxes.iter().map(|_| SharedShardCounters::default()).collect();
+        Self { settings, inboxes, counters, directory: Directory::new(), events }
+    }
+
+    /// The inboxes, by shard index.
+    pub fn inboxes(&self) -> &[Inbox] {
+        &self.inboxes
+    }
+
+    /// The inbox of one shard.
+    pub fn inbox(&self, shard: ShardId) -> Option<&Inbox> {
+        self.inboxes.get(usize::from(shard.0))
+    }
+
+    /// Who owns what.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The last published counters of each shard.
+    pub fn counters(&self) -> impl Iterator<Item = ShardCounters> {
+        self.counters.iter().map(SharedShardCounters::load)
+    }
+
+    /// What is the same for all shards.
+    pub fn settings(&self) -> &ShardSettings {
+        &self.settings
+    }
+
+    pub(crate) fn publish_counters(&self, shard: ShardId, counters: &ShardCounters) {
+        if let Some(shared) = self.counters.get(usize::from(shard.0)) {
+            shared.store(counters);
+        }
+    }
+
+    pub(crate) fn event(&self, event: SessionEvent) -> Result<(), SessionEvent> {
+        self.events.event(event)
+    }
+}
