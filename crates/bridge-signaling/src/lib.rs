@@ -27,6 +27,7 @@ pub mod presence;
 pub mod shutdown;
 pub mod stanza_error;
 
+mod attributes;
 mod json;
 mod parse_error;
 mod video_type;

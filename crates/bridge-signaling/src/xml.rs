@@ -3,8 +3,11 @@
 use xmpp_parsers::minidom::rxml::{Namespace, NcName};
 use xmpp_parsers::minidom::{Element, IntoAttributeValue};
 
+use std::str::FromStr;
+
 use crate::ParseError;
-use crate::limits::{MAX_NAME_BYTES, MAX_VALUE_BYTES, MAX_XML_BYTES, MAX_XML_DEPTH};
+use crate::attributes::Attributes;
+use crate::limits::{MAX_XML_BYTES, MAX_XML_DEPTH};
 
 /// Reads one XML document, bounded in size and depth.
 pub fn from_str(text: &str) -> Result<Element, ParseError> {
@@ -22,6 +25,139 @@ pub fn to_string(element: &Element) -> String {
     match element.write_to(&mut bytes) {
         Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
         Err(_) => String::new(),
+    }
+}
+
+/// A value with a form as XML element.
+pub(crate) trait XmlForm: Sized {
+    fn from_element(element: &Element) -> Result<Self, ParseError>;
+    fn to_element(&self) -> Element;
+}
+
+/// An element to read from, under the name that errors call it by.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    element: &'a Element,
+    label: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(element: &'a Element, label: &'static str) -> Self {
+        Self { element, label }
+    }
+
+    /// The element if it has the name and namespace that the root must have.
+    pub(crate) fn root(
+        element: &'a Element,
+        label: &'static str,
+        namespace: &str,
+    ) -> Result<Self, ParseError> {
+        if element.is(label, namespace) {
+            Ok(Self::new(element, label))
+        } else {
+            Err(ParseError::UnexpectedRoot { expected: label })
+        }
+    }
+
+    /// A boolean: `true` in any case is true, everything else false.
+    pub(crate) fn flag(&self, name: &'static str) -> Option<bool> {
+        self.element.attr(name).map(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    pub(crate) fn is_true(&self, name: &'static str) -> bool {
+        self.flag(name).unwrap_or(false)
+    }
+
+    /// A number that JVB reads while parsing.
+    pub(crate) fn number<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, ParseError> {
+        self.named(name, |value| value.parse().ok())
+    }
+
+    /// A word of an enumeration.
+    pub(crate) fn named<T>(
+        &self,
+        name: &'static str,
+        from_name: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, ParseError> {
+        let Some(value) = self.element.attr(name) else { return Ok(None) };
+        from_name(value).map(Some).ok_or_else(|| ParseError::invalid(self.label, name, value))
+    }
+
+    /// Whether there is a child of that name.
+    pub(crate) fn has_child(&self, name: &str, namespace: &str) -> bool {
+        self.element.has_child(name, namespace)
+    }
+
+    /// The first child of that name, if there is one.
+    pub(crate) fn first<T: XmlForm>(
+        &self,
+        name: &str,
+        namespace: &str,
+    ) -> Result<Option<T>, ParseError> {
+        self.element.get_child(name, namespace).map(T::from_element).transpose()
+    }
+
+    /// The children of that name, in document order.
+    pub(crate) fn all<T: XmlForm>(
+        &self,
+        name: &'static str,
+        namespace: &str,
+        limit: usize,
+    ) -> Result<Vec<T>, ParseError> {
+        self.filter_map(name, namespace, limit, |child| T::from_element(child).map(Some))
+    }
+
+    /// What `read` makes of the children of that name, without those it skips.
+    pub(crate) fn filter_map<T>(
+        &self,
+        name: &'static str,
+        namespace: &str,
+        limit: usize,
+        read: impl FnMut(&'a Element) -> Result<Option<T>, ParseError>,
+    ) -> Result<Vec<T>, ParseError> {
+        let children = self.element.children().filter(|child| child.is(name, namespace));
+        collect(children, name, limit, read)
+    }
+}
+
+impl Attributes for Reader<'_> {
+    fn label(&self) -> &'static str {
+        self.label
+    }
+
+    fn attribute(&self, name: &'static str) -> Result<Option<String>, ParseError> {
+        Ok(self.element.attr(name).map(str::to_owned))
+    }
+}
+
+/// What `read` makes of `items`, which must not be more than `limit`.
+pub(crate) fn collect<I, T>(
+    items: impl Iterator<Item = I>,
+    what: &'static str,
+    limit: usize,
+    mut read: impl FnMut(I) -> Result<Option<T>, ParseError>,
+) -> Result<Vec<T>, ParseError> {
+    let mut values = Vec::new();
+    for (index, item) in items.enumerate() {
+        if index >= limit {
+            return Err(ParseError::TooMany { what, limit });
+        }
+        values.extend(read(item)?);
+    }
+    Ok(values)
+}
+
+/// Appends the forms of `values`.
+pub(crate) fn append_all<T: XmlForm>(element: &mut Element, values: &[T]) {
+    for value in values {
+        element.append_child(value.to_element());
+    }
+}
+
+/// Appends the form of `value` if there is one.
+pub(crate) fn append_some<T: XmlForm>(element: &mut Element, value: Option<&T>) {
+    if let Some(value) = value {
+        element.append_child(value.to_element());
     }
 }
 

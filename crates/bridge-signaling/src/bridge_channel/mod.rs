@@ -9,6 +9,7 @@ mod forwarded;
 mod parse;
 mod receiver;
 mod source;
+mod strict_value;
 mod write;
 
 pub use event::{
