@@ -1,0 +1,35 @@
+//! What the end-to-end tests are made of: real programs, started and stopped, and a focus that
+//! drives them.
+//!
+//! - [`BridgeProcess`]: the `videobridge` binary on free ports, its metrics and its use of CPU;
+//! - [`Chromium`] and [`Page`]: real browsers, driven over WebDriver;
+//! - [`ScriptedFocus`]: seats browsers in a conference of a bridge that is reached over XMPP
+//!   ([`XmppBridge`]) or REST ([`RestBridge`]), with requests of Jicofo's form;
+//! - [`prosody::Prosody`]: a real XMPP server with the accounts and rooms of a deployment;
+//! - [`http`]: as much of HTTP as these need.
+//!
+//! Errors end a test: they are one enum with a sentence, not a hierarchy.
+
+#![forbid(unsafe_code)]
+
+pub mod http;
+pub mod prosody;
+
+mod bridge_process;
+mod chromium;
+mod error;
+mod focus;
+mod ports;
+mod process;
+mod rest;
+mod webdriver;
+mod xmpp;
+
+pub use bridge_process::{BridgeProcess, BridgeSettings};
+pub use chromium::{Chromium, Page};
+pub use error::TestkitError;
+pub use focus::{ObservedBridge, ScriptedFocus};
+pub use ports::{free_tcp_port, free_udp_port};
+pub use process::ChildProcess;
+pub use rest::RestBridge;
+pub use xmpp::{XmppAccount, XmppBridge};
