@@ -58,6 +58,22 @@ impl BridgeProcess {
         Ok(bridge)
     }
 
+    /// Starts `videobridge --demo`, which has its own ports and reads no file.
+    pub async fn start_demo() -> Result<Self, TestkitError> {
+        let directory = TempDir::new().map_err(TestkitError::io("temporary directory"))?;
+        let mut command = Command::new(binary());
+        command.arg("--demo").current_dir(directory.path());
+        let process = ChildProcess::start("videobridge --demo", command)?;
+        let settings = BridgeSettings {
+            http_port: DEMO_HTTP_PORT,
+            udp_port: DEMO_UDP_PORT,
+            ..BridgeSettings::default()
+        };
+        let mut bridge = Self { process, settings, _directory: directory };
+        bridge.wait_until_healthy().await?;
+        Ok(bridge)
+    }
+
     /// Its private HTTP server.
     pub fn http(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.settings.http_port))
@@ -148,6 +164,9 @@ fn binary() -> PathBuf {
         PathBuf::from,
     )
 }
+
+const DEMO_HTTP_PORT: u16 = 8080;
+const DEMO_UDP_PORT: u16 = 10_000;
 
 /// It starts in milliseconds; a loaded machine takes longer.
 const START_PATIENCE: Duration = Duration::from_secs(20);

@@ -25,14 +25,24 @@ pub struct Page {
 }
 
 impl Chromium {
-    /// Starts a browser that people could have too: only the capture devices are fake.
+    /// Starts a browser that also gathers loopback addresses.
     pub async fn start() -> Result<Self, TestkitError> {
+        Self::start_with(&["--allow-loopback-in-peer-connection"]).await
+    }
+
+    /// Starts a browser whose network is that of people's browsers.
+    pub async fn start_as_people_have_it() -> Result<Self, TestkitError> {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(further: &[&str]) -> Result<Self, TestkitError> {
         let mut command = Command::new(program("CHROMEDRIVER", "/usr/bin/chromedriver"));
         command.arg("--port=0");
         let mut driver = ChildProcess::start("chromedriver", command)?;
         let port = driver.wait_for_line(started_port, START_PATIENCE).await?;
         let profile = TempDir::new().map_err(TestkitError::io("temporary directory"))?;
-        let mut arguments: Vec<String> = ARGUMENTS.iter().map(|&text| text.to_owned()).collect();
+        let arguments = ARGUMENTS.iter().chain(further);
+        let mut arguments: Vec<String> = arguments.map(|&text| text.to_owned()).collect();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
         let capabilities = json!({
             "browserName": "chrome",
@@ -169,8 +179,6 @@ const ARGUMENTS: &[&str] = &[
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-    "--allow-loopback-in-peer-connection",
     "--window-size=1280,800",
 ];
 

@@ -43,8 +43,17 @@ async function join() {
     return;
   }
   describe();
+  awaitFirstFrame(call, meter);
   clearInterval(ticker);
   ticker = setInterval(tick, 1000);
+}
+
+/** Notes when the first picture of anybody is decoded, to a few hundredths of a second. */
+async function awaitFirstFrame(current, own) {
+  while (current === call && own.firstFrameAt === null && current.pc.connectionState !== 'closed') {
+    await own.lookForFrame();
+    await new Promise((done) => setTimeout(done, 20));
+  }
 }
 
 function listen(current) {

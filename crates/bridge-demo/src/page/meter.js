@@ -21,6 +21,16 @@ export class Meter {
     return result;
   }
 
+  /** Sets `firstFrameAt` as soon as a picture of anybody was decoded. */
+  async lookForFrame() {
+    for (const { receiver } of this.call.pc.getTransceivers()) {
+      if (receiver.track.kind !== 'video' || !this.call.owners.has(receiver.track.id)) continue;
+      for (const entry of (await receiver.getStats()).values()) {
+        if (entry.type === 'inbound-rtp' && entry.framesDecoded > 0) this.firstFrameAt ??= Date.now();
+      }
+    }
+  }
+
   /** Which participant each incoming track belongs to. */
   #owners() {
     const owners = new Map();
@@ -47,7 +57,6 @@ export class Meter {
       });
       return;
     }
-    if (entry.framesDecoded > 0) this.firstFrameAt ??= Date.now();
     Object.assign(remote, {
       width: entry.frameWidth ?? 0,
       height: entry.frameHeight ?? 0,
