@@ -1,0 +1,70 @@
+//! Starts the data plane: addresses, sockets, shards.
+
+use crate::settings;
+use crate::videobridge::EventQueue;
+use bridge_config::Config;
+use bridge_dtls::DtlsContext;
+use bridge_io::{Clock, UdpShards, bind, interface_addresses};
+use bridge_shard::{SessionEvent, ShardSettings};
+use bridge_transport::TransportContext;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Why media cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// DTLS or SRTP settings that leave nothing to negotiate.
+    #[error("jmt.dtls or jmt.srtp: {0}")]
+    Dtls(#[from] bridge_dtls::SettingsError),
+    /// Threads or descriptors.
+    #[error(transparent)]
+    Shards(#[from] bridge_io::BindError),
+}
+
+/// The running data plane.
+pub(crate) struct Media {
+    pub(crate) shards: UdpShards,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) events: mpsc::Receiver<SessionEvent>,
+}
+
+/// Checks what can be refused before any port is bound.
+pub(crate) fn transport_context(
+    config: &Config,
+    clock: Clock,
+) -> Result<Arc<TransportContext>, MediaError> {
+    let dtls = DtlsContext::new(settings::dtls(config), clock.origin())?;
+    Ok(TransportContext::new(dtls, settings::ice(config), clock.origin()))
+}
+
+/// Binds every usable address and starts the shards.
+pub(crate) fn start(
+    config: &Config,
+    context: Arc<TransportContext>,
+    clock: Clock,
+) -> Result<Media, MediaError> {
+    let udp = settings::udp(config);
+    let wanted = settings::address_filter(config).select(&interface_addresses());
+    let bound = bind(&udp, &wanted);
+    for (address, error) in bound.refused() {
+        tracing::info!(%address, %error, "cannot bind an address, it is skipped");
+    }
+    for address in bound.addresses() {
+        tracing::info!(
+            %address,
+            shards = udp.shards,
+            receive_buffer = bound.receive_buffer_granted(),
+            asked_for = udp.receive_buffer,
+            "listening for media"
+        );
+    }
+    let addresses = bound.addresses().to_vec();
+    if addresses.is_empty() {
+        tracing::warn!("No single-port harvesters created.");
+    }
+    let (sink, events) = EventQueue::new();
+    let shard_settings = ShardSettings { local_addresses: addresses.clone().into(), context };
+    let shards = bound.start(&udp, shard_settings, sink, clock)?;
+    Ok(Media { shards, addresses, events })
+}
