@@ -5,6 +5,10 @@
 //! back datagrams, timers and events. After each `handle_*`, `set_remote` or `send_message` the
 //! owner polls `poll_event` and `poll_transmit` until they are empty, then `poll_timeout`.
 //!
+//! Which session a datagram is for: a Binding request's is found by [`stun::binding_request_ufrag`],
+//! whatever its address; a response's by [`stun::transaction_id`], noted when `poll_transmit` gave the
+//! request out; all else by the remote address of an earlier STUN message.
+//!
 //! Not here: sockets, the ufrag directory, what SRTP packets contain, ICE restart.
 //!
 //! Answers to `jvb: IceTransport`, `DtlsTransport`, `ice4j: Agent`.

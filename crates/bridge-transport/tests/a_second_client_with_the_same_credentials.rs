@@ -32,7 +32,7 @@ fn it_is_answered_at_first_and_refused_after_termination() {
 #[test]
 fn the_first_keeps_its_session() {
     let mut world = World::connected();
-    let second = Client::new(world.now, address("198.51.100.8:50000"));
+    let second = Client::new(address("198.51.100.8:50000"));
     world.clients.push(second);
     world.run_for(Duration::from_secs(40));
     assert_eq!(world.bridge.selected().map(|(_, remote)| remote), Some(client_address()));

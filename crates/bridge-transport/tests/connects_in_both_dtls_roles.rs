@@ -21,7 +21,7 @@ fn with_the_client_as_dtls_server() {
 
 fn connect(setup: Setup, role: DtlsRole) {
     let mut world = World::default();
-    world.clients.push(Client::new(world.now, client_address()).with_role(role));
+    world.clients.push(Client::new(client_address()).with_role(role));
     world.signal(Some(setup));
     world.run_until(Duration::from_secs(5), World::is_connected);
 
@@ -57,16 +57,16 @@ fn talk(world: &mut World) {
 }
 
 fn exchange_media(world: &mut World) {
-    let keying = world.clients[0].keying.clone().unwrap();
+    let keying = world.clients[0].keying.clone().expect("the handshake is done");
     let (mut sender, mut receiver) = (SrtpSender::new(&keying), SrtpReceiver::new(&keying));
-    let srtp = world.bridge.srtp().unwrap();
+    let srtp = world.bridge.srtp().expect("the handshake is done");
     let header = [0x80, 111, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4];
     let mut packet = [0; 200];
-    let len = sender.seal_rtp(&header, b"to the bridge", &mut packet).unwrap();
-    let len = srtp.receiver.open_rtp(&mut packet[..len], 12).unwrap();
+    let len = sender.seal_rtp(&header, b"to the bridge", &mut packet).expect("keys fit");
+    let len = srtp.receiver.open_rtp(&mut packet[..len], 12).expect("keys fit");
     assert_eq!(&packet[12..len], b"to the bridge");
-    let len = srtp.sender.seal_rtp(&header, b"to the client", &mut packet).unwrap();
-    let len = receiver.open_rtp(&mut packet[..len], 12).unwrap();
+    let len = srtp.sender.seal_rtp(&header, b"to the client", &mut packet).expect("keys fit");
+    let len = receiver.open_rtp(&mut packet[..len], 12).expect("keys fit");
     assert_eq!(&packet[12..len], b"to the client");
     assert!(matches!(keying.profile(), Profile::AeadAes128Gcm | Profile::AeadAes256Gcm));
 }

@@ -28,7 +28,7 @@ fn a_check_is_answered_before_the_credentials_are_known() {
 #[test]
 fn the_answer_is_not_repeated_when_the_credentials_arrive() {
     let mut world = World::default();
-    let mut silent = Client::new(world.now, client_address());
+    let mut silent = Client::new(client_address());
     silent.gone = true;
     world.clients.push(silent);
     let check = Request::check(5, &format!("{BRIDGE_UFRAG}:client")).signed(BRIDGE_PASSWORD);
@@ -50,7 +50,8 @@ fn a_client_connects_when_signalling_is_late() {
     world.signal(Some(Setup::Active));
     let signalled = world.now;
     world.run_until(Duration::from_secs(5), World::is_connected);
-    assert!(world.now.since(signalled) < Duration::from_millis(500));
+    let time = world.now.since(signalled);
+    assert!(time < Duration::from_secs(1), "{time:?}");
 }
 
 #[test]

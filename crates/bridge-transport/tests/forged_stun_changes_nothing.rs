@@ -93,7 +93,7 @@ fn the_role_is_not_lost_to_a_forger() {
 fn forged_answers_validate_nothing() {
     let mut world = World::default();
     // A client that never answers, so that the bridge's checks stay open.
-    world.clients.push(Client::new(world.now, client_address()));
+    world.clients.push(Client::new(client_address()));
     let check = Request::check(1, &format!("{BRIDGE_UFRAG}:client")).signed(BRIDGE_PASSWORD);
     world.clients[0].gone = true;
     world.inject(client_address(), &check.bytes());

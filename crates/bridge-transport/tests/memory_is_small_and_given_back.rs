@@ -8,13 +8,14 @@ use common::World;
 
 /// Resident memory in bytes.
 fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
-    status.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap() * 4096
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = status.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    pages.expect("Linux says so") * 4096
 }
 
 fn connected() -> World {
     let mut world = World::connected();
-    world.run_for(Duration::from_secs(60));
+    world.run_for(Duration::from_secs(20));
     world.clients.clear();
     world.sent = Vec::new();
     world.events = Vec::new();
@@ -25,15 +26,15 @@ fn connected() -> World {
 fn sessions_cost_little_and_leave_nothing() {
     drop((0..5).map(|_| connected()).collect::<Vec<_>>());
     let before = resident();
-    let sessions: Vec<_> = (0..100).map(|_| connected()).collect();
+    let sessions: Vec<_> = (0..60).map(|_| connected()).collect();
     let each = resident().saturating_sub(before) / sessions.len();
     println!("a connected session holds {each} bytes (upper bound, with its test client's rests)");
     println!("the struct itself {} bytes", size_of::<bridge_transport::PeerTransport>());
     assert!(each < 64 << 10, "{each}");
     drop(sessions);
     for _ in 0..3 {
-        drop((0..100).map(|_| connected()).collect::<Vec<_>>());
+        drop((0..60).map(|_| connected()).collect::<Vec<_>>());
     }
-    let growth = resident().saturating_sub(before) / 100;
-    assert!(growth < 64 << 10, "as much as 100 sessions, not as 400: {growth}");
+    let growth = resident().saturating_sub(before) / 60;
+    assert!(growth < 64 << 10, "what 60 sessions hold, not what 240 would: {growth}");
 }

@@ -26,7 +26,7 @@ fn twenty_percent_lost_and_reordered() {
 fn twenty_percent_lost_and_the_bridge_as_dtls_client() {
     let mut world = World::default();
     world.network.loss = 20;
-    world.clients.push(Client::new(world.now, client_address()).with_role(DtlsRole::Server));
+    world.clients.push(Client::new(client_address()).with_role(DtlsRole::Server));
     world.signal(Some(Setup::Passive));
     world.run_until(Duration::from_secs(60), World::is_connected);
 }

@@ -68,7 +68,7 @@ fn credentials_that_cannot_be_written_are_refused() {
 #[test]
 fn the_bridge_reaches_a_client_that_does_not_check_first() {
     let mut world = World::default();
-    let mut client = Client::new(world.now, client_address());
+    let mut client = Client::new(client_address());
     client.ice.set_ice_lite(true);
     let remote = RemoteTransport {
         credentials: Some(client.credentials()),

@@ -116,3 +116,16 @@ fn a_peer_that_is_told_goodbye_knows() {
     assert_eq!(goodbye.0, world.now);
     assert!((20..64).contains(&goodbye.2[0]), "a DTLS record");
 }
+
+#[test]
+fn an_idle_session_sleeps() {
+    let mut world = World::connected();
+    world.run_for(Duration::from_secs(60));
+    let mut wakes = 0;
+    let end = world.now + Duration::from_secs(60);
+    while world.now < end {
+        wakes += usize::from(world.bridge.poll_timeout() <= world.now + Duration::from_millis(1));
+        world.step(end);
+    }
+    assert!(wakes <= 30, "{wakes} wake-ups in a minute");
+}

@@ -119,9 +119,11 @@ impl World {
     }
 
     fn messages(&self) -> Vec<&str> {
-        let text =
-            |event| if let &ChannelEvent::Message(ref text) = event { Some(&**text) } else { None };
-        self.bridge_events.iter().filter_map(text).collect()
+        let messages = self.bridge_events.iter().filter_map(|event| match event {
+            ChannelEvent::Message(text) => Some(text.as_str()),
+            _ => None,
+        });
+        messages.collect()
     }
 }
 

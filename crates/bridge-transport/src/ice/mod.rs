@@ -159,7 +159,8 @@ impl Ice {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
-        if self.phase != Phase::Failed {
+        // Calls that are not due would outrun the pace.
+        if self.phase != Phase::Failed && now >= self.agent_timeout() {
             self.agent.handle_timeout(self.context.clock.instant(now));
         }
         self.advance(now);
@@ -190,11 +191,7 @@ impl Ice {
         } else {
             Timestamp::FAR_FUTURE
         };
-        let agent = self
-            .agent
-            .poll_timeout()
-            .map_or(Timestamp::FAR_FUTURE, |at| self.context.clock.timestamp(at));
-        agent.min(phase).min(consent)
+        self.agent_timeout().min(phase).min(consent)
     }
 
     /// Writes the next STUN message into `out` and says which way it goes.
@@ -242,6 +239,11 @@ impl Ice {
 
     pub(crate) fn is_controlling(&self) -> bool {
         self.agent.controlling()
+    }
+
+    fn agent_timeout(&mut self) -> Timestamp {
+        let timeout = self.agent.poll_timeout();
+        timeout.map_or(Timestamp::FAR_FUTURE, |at| self.context.clock.timestamp(at))
     }
 
     fn add_candidate(&mut self, candidate: &RemoteCandidate) -> bool {

@@ -98,11 +98,27 @@ impl Ice {
         if !self.sources.insert(pair.remote) {
             return Err(StunDropCause::TooManyAddresses);
         }
+        self.settle_roles(summary)?;
         if self.agent.remote_credentials().is_none() {
-            return self.handle_early_check(pair, message, summary);
+            self.handle_early_check(pair, message);
+        } else {
+            self.pass_on(now, pair, parsed);
+            self.advance(now);
         }
-        self.pass_on(now, pair, parsed);
-        self.advance(now);
+        Ok(())
+    }
+
+    /// RFC 8445, section 7.3.1.1: of two that want the same role, the greater tie-breaker controls.
+    /// The library would let it keep either role; the priorities of its pairs do not depend on the
+    /// role but for the last bit.
+    fn settle_roles(&mut self, summary: &Summary<'_>) -> Result<(), StunDropCause> {
+        let controlling = self.agent.controlling();
+        let theirs = if controlling { summary.controlling } else { summary.controlled };
+        let Some(theirs) = theirs else { return Ok(()) };
+        if (self.tie_breaker >= theirs) == controlling {
+            return Err(StunDropCause::RoleConflict);
+        }
+        self.agent.set_controlling(!controlling);
         Ok(())
     }
 
@@ -132,23 +148,12 @@ impl Ice {
 
     /// RFC 8445, section 7.3: browsers begin before their description has reached us, and an answer
     /// needs only our own password. The library would keep such checks unanswered.
-    fn handle_early_check(
-        &mut self,
-        pair: Pair,
-        message: Message<'_>,
-        summary: &Summary<'_>,
-    ) -> Result<(), StunDropCause> {
-        let conflicting =
-            if self.agent.controlling() { summary.controlling } else { summary.controlled };
-        if conflicting.is_some_and(|theirs| self.tie_breaker >= theirs) {
-            return Err(StunDropCause::RoleConflict);
-        }
+    fn handle_early_check(&mut self, pair: Pair, message: Message<'_>) {
         self.early.insert(pair, message.bytes());
         let writer = MessageWriter::success(message.transaction_id())
             .xor_mapped_address(pair.remote)
             .software(&self.context.ice.software);
         self.reply(pair, writer.finish(Some(&self.local.password)));
-        Ok(())
     }
 
     /// Hands the kept checks to the library and drops its answers: they were given already.

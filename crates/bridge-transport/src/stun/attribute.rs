@@ -126,10 +126,8 @@ impl<'a> Summary<'a> {
                 self.malformed |= self.mapped_address.is_none();
             }
             USE_CANDIDATE | MAPPED_ADDRESS | ERROR_CODE | UNKNOWN_ATTRIBUTES | REALM | NONCE => {}
-            kind if kind < COMPREHENSION_OPTIONAL => {
-                if self.unknown.len() < MAX_UNKNOWN {
-                    self.unknown.push(kind);
-                }
+            kind if kind < COMPREHENSION_OPTIONAL && self.unknown.len() < MAX_UNKNOWN => {
+                self.unknown.push(kind);
             }
             _ => {}
         }

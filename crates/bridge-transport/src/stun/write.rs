@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+#[cfg(test)]
+use super::attribute::USERNAME;
 use super::attribute::{
-    ERROR_CODE, FINGERPRINT, MESSAGE_INTEGRITY, SOFTWARE, UNKNOWN_ATTRIBUTES, USERNAME,
-    XOR_MAPPED_ADDRESS,
+    ERROR_CODE, FINGERPRINT, MESSAGE_INTEGRITY, SOFTWARE, UNKNOWN_ATTRIBUTES, XOR_MAPPED_ADDRESS,
 };
 use super::integrity::{fingerprint, sign};
 use super::{HEADER_LEN, MAGIC_COOKIE, Message, TransactionId};
@@ -40,6 +41,7 @@ impl MessageWriter {
         Self { bytes }
     }
 
+    #[cfg(test)]
     pub(crate) fn username(self, username: &str) -> Self {
         self.attribute(USERNAME, username.as_bytes())
     }
@@ -49,7 +51,8 @@ impl MessageWriter {
         if software.is_empty() {
             return self;
         }
-        let end = software.floor_char_boundary(MAX_SOFTWARE_LEN);
+        let whole = |end: &usize| software.is_char_boundary(*end);
+        let end = (0..=MAX_SOFTWARE_LEN.min(software.len())).rev().find(whole).unwrap_or(0);
         self.attribute(SOFTWARE, &software.as_bytes()[..end])
     }
 

@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_dtls::{
-    Certificate, DtlsContext, DtlsEvent, DtlsRole, DtlsSession, FingerprintHash, KeyingMaterial,
-};
+use bridge_dtls::{Certificate, DtlsEvent, DtlsRole, DtlsSession, FingerprintHash, KeyingMaterial};
 use bridge_units::Timestamp;
 use dcsctp::api::{
     DcSctpSocket, Message, Options, PpId, SendOptions, SocketEvent, SocketTime, StreamId,
@@ -14,7 +12,7 @@ use dcsctp::api::{
 use is::stun::{StunMessage, StunPacket};
 use is::{Candidate, IceAgent, IceAgentEvent, IceCreds, Protocol};
 
-use super::{BRIDGE_PASSWORD, BRIDGE_UFRAG, bridge_address, certificate, dtls_context, origin};
+use super::{BRIDGE_PASSWORD, BRIDGE_UFRAG, CLIENT_CERTIFICATE, DTLS, bridge_address, origin};
 
 pub struct Client {
     pub address: SocketAddr,
@@ -27,7 +25,6 @@ pub struct Client {
     pub acknowledged: usize,
     /// Neither receives nor sends.
     pub gone: bool,
-    dtls_context: Arc<DtlsContext>,
     role: DtlsRole,
     dtls: Option<DtlsSession>,
     sctp: Option<Box<dyn DcSctpSocket>>,
@@ -45,7 +42,7 @@ impl is::Sha1HmacProvider for Hmac {
 
 impl Client {
     /// A controlled DTLS client that knows the bridge and opens the channel.
-    pub fn new(now: Timestamp, address: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr) -> Self {
         let credentials = IceCreds { ufrag: "client".into(), pass: "client-password".into() };
         let mut ice = IceAgent::with_hmac(credentials, &Hmac);
         ice.set_controlling(false);
@@ -55,17 +52,15 @@ impl Client {
             ufrag: BRIDGE_UFRAG.into(),
             pass: BRIDGE_PASSWORD.into(),
         });
-        ice.handle_timeout(origin() + Duration::from_nanos(now.as_nanos()));
         Self {
             address,
             ice,
-            certificate: certificate(),
+            certificate: CLIENT_CERTIFICATE.clone(),
             path: None,
             keying: None,
             messages: Vec::new(),
             acknowledged: 0,
             gone: false,
-            dtls_context: dtls_context(),
             role: DtlsRole::Client,
             dtls: None,
             sctp: None,
@@ -120,7 +115,7 @@ impl Client {
         if self.gone {
             return;
         }
-        if self.ice.poll_timeout().is_some_and(|at| at <= instant(now)) {
+        if self.ice.poll_timeout().is_none_or(|at| at <= instant(now)) {
             self.ice.handle_timeout(instant(now));
         }
         if let Some(dtls) = &mut self.dtls {
@@ -136,9 +131,10 @@ impl Client {
         if self.gone {
             return Timestamp::FAR_FUTURE;
         }
-        let ice = self.ice.poll_timeout().map_or(Timestamp::FAR_FUTURE, |at| {
-            Timestamp::ZERO + at.saturating_duration_since(origin())
-        });
+        let ice = self
+            .ice
+            .poll_timeout()
+            .map_or(Timestamp::ZERO, |at| Timestamp::ZERO + at.saturating_duration_since(origin()));
         let dtls = self.dtls.as_ref().and_then(DtlsSession::poll_timeout);
         let sctp = self.sctp.as_ref().map_or(Timestamp::FAR_FUTURE, |sctp| {
             Timestamp::ZERO + (sctp.poll_timeout() - SocketTime::zero())
@@ -202,7 +198,7 @@ impl Client {
         if self.dtls.is_some() {
             return;
         }
-        let (context, certificate) = (self.dtls_context.clone(), self.certificate.clone());
+        let (context, certificate) = (DTLS.clone(), self.certificate.clone());
         let mut dtls = DtlsSession::new(now, context, certificate, self.role).unwrap();
         let bridge = super::CERTIFICATE.fingerprint(FingerprintHash::Sha256);
         dtls.set_remote_fingerprints(vec![bridge]);

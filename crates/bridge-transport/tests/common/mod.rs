@@ -1,5 +1,6 @@
 //! A bridge transport and clients made of other parts, in simulated time on a simulated network.
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
 mod client;
 mod message;
@@ -62,8 +63,13 @@ pub struct Options {
 
 pub static CERTIFICATE: LazyLock<Arc<Certificate>> = LazyLock::new(certificate);
 
+pub static CLIENT_CERTIFICATE: LazyLock<Arc<Certificate>> = LazyLock::new(certificate);
+
+pub static DTLS: LazyLock<Arc<DtlsContext>> =
+    LazyLock::new(|| DtlsContext::new(DtlsSettings::default(), origin()).unwrap());
+
 static CONTEXT: LazyLock<Arc<TransportContext>> =
-    LazyLock::new(|| TransportContext::new(dtls_context(), IceSettings::default(), origin()));
+    LazyLock::new(|| TransportContext::new(DTLS.clone(), IceSettings::default(), origin()));
 
 #[expect(clippy::disallowed_methods, reason = "certificates are valid on the wall clock")]
 pub fn certificate() -> Arc<Certificate> {
@@ -74,10 +80,6 @@ pub fn certificate() -> Arc<Certificate> {
 pub fn origin() -> Instant {
     static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
     *ORIGIN
-}
-
-pub fn dtls_context() -> Arc<DtlsContext> {
-    DtlsContext::new(DtlsSettings::default(), origin()).unwrap()
 }
 
 pub fn address(text: &str) -> SocketAddr {
@@ -152,7 +154,7 @@ impl World {
     /// With one client that has begun to check.
     pub fn with_client() -> Self {
         let mut world = Self::default();
-        world.clients.push(Client::new(world.now, client_address()));
+        world.clients.push(Client::new(client_address()));
         world
     }
 
@@ -215,11 +217,11 @@ impl World {
     }
 
     pub fn messages(&self) -> Vec<&str> {
-        let text = |event| match event {
-            &TransportEvent::Message(ref text) => Some(text.as_str()),
+        let messages = self.events.iter().filter_map(|event| match event {
+            TransportEvent::Message(text) => Some(text.as_str()),
             _ => None,
-        };
-        self.events.iter().filter_map(text).collect()
+        });
+        messages.collect()
     }
 
     /// Time goes on to the next thing that happens, at most to `end`.
@@ -268,10 +270,10 @@ impl World {
             if let Err(cause) = self.bridge.handle_stun(self.now, bridge_address(), from, bytes) {
                 self.stun_drops.push(cause);
             }
-        } else if bytes.first().is_some_and(|first| (20..64).contains(first)) {
-            if let Err(cause) = self.bridge.handle_dtls(self.now, from, bytes) {
-                self.dtls_drops.push(cause);
-            }
+        } else if bytes.first().is_some_and(|first| (20..64).contains(first))
+            && let Err(cause) = self.bridge.handle_dtls(self.now, from, bytes)
+        {
+            self.dtls_drops.push(cause);
         }
     }
 }
