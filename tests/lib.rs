@@ -1,0 +1,16 @@
+//! Shared pieces of the end-to-end tests: a [`Call`] of browsers, and what to look at in it.
+//!
+//! The tests need the release binary (`VIDEOBRIDGE_BIN`, or `target/release/videobridge`),
+//! Chromium and partly Prosody. `cargo xtask test` builds and installs these and runs them.
+
+#![forbid(unsafe_code)]
+
+mod call;
+mod figures;
+mod report;
+mod settings;
+
+pub use call::Call;
+pub use figures::Figures;
+pub use report::{artifact, report, say};
+pub use settings::{allocate, bridge_settings, focus_account, start_prosody};
