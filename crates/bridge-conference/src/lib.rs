@@ -1,0 +1,45 @@
+//! Conference and Endpoint: what a colibri2 request changes and who receives what. Sans-I/O.
+//!
+//! Owns the control plane's state: which conferences there are ([`ConferenceIndex`]), and in each
+//! ([`Conference`]) the endpoints, their negotiated media, sources and wishes. Turns requests and
+//! the data plane's events into answers, commands and bridge channel messages. Owns no packet, no
+//! socket, no queue and no clock.
+//!
+//! A driver runs one task a conference: it looks the conference up when a request arrives, calls
+//! `handle_*` one at a time, and drains [`Conference::poll_command`] after each.
+//!
+//! Where to start: [`Conference`], then `requests` (colibri2), `channel` (bridge channel),
+//! `sources` (SSRCs), `candidate` and `description` (transport).
+
+#![forbid(unsafe_code)]
+
+mod candidate;
+mod channel;
+mod conference;
+mod debug;
+mod description;
+mod endpoint;
+mod environment;
+mod error;
+mod index;
+pub mod limits;
+mod media;
+mod random;
+mod receiver;
+mod requests;
+mod shutdown;
+mod sources;
+
+pub use candidate::{
+    AddressMapping, LocalAddresses, LocalCandidate, MAX_HOST_CANDIDATES, MAX_MAPPED_CANDIDATES,
+    MappedPorts, is_private,
+};
+pub use conference::{Conference, ConferenceCounters, EntryCounts, FeedbackSsrcs, Target};
+pub use environment::{
+    ConferenceEnvironment, ConferenceSettings, CurrentCertificate, Placement, SessionIds,
+};
+pub use error::{ConnectError, RequestError};
+pub use index::{ConferenceIndex, NewConference};
+pub use random::Random;
+pub use receiver::ReceiverDefaults;
+pub use shutdown::{Shutdown, ShutdownState, ShutdownTimes};

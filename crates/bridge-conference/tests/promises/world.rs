@@ -1,0 +1,413 @@
+//! A bridge without data plane: the driver's part played by the test, and a ledger that checks
+//! every command as it comes.
+
+use bridge_conference::*;
+use bridge_dtls::Certificate;
+use bridge_shard::{
+    ConferenceSnapshot, MediaDescription, SessionAction, SessionEvent, SessionEventKind,
+    ShardCommand, StreamDescription,
+};
+use bridge_signaling::colibri2::{
+    Capability, ConferenceModified, ConferenceModify, Endpoint, Media, MediaKind, MediaSource,
+    PayloadType, Sctp, Source, Sources, SsrcGroup, SsrcGroupSemantics, Transport,
+};
+use bridge_transport::{LocalIce, RemoteTransport};
+use bridge_units::{ConferenceId, EndpointId, SessionId, ShardId, Timestamp};
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU16;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+
+pub(crate) const MEETING: &str = "5e0b2a1c-7d40-4b6e-9c58-0f4a1be2d913";
+
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) index: ConferenceIndex<()>,
+    pub(crate) conferences: HashMap<ConferenceId, Conference>,
+    pub(crate) ledger: Ledger,
+    environment: Arc<ConferenceEnvironment>,
+    seed: u64,
+}
+
+/// What the data plane would know.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) snapshots: HashMap<ConferenceId, Arc<ConferenceSnapshot>>,
+    pub(crate) snapshots_seen: usize,
+    pub(crate) commands_seen: usize,
+}
+
+pub(crate) struct Session {
+    pub(crate) endpoint: EndpointId,
+    pub(crate) ice: LocalIce,
+    pub(crate) certificate: Arc<Certificate>,
+    pub(crate) sctp: bool,
+    pub(crate) visitor: bool,
+    pub(crate) shard: ShardId,
+    pub(crate) expired: bool,
+    pub(crate) remote: Vec<RemoteTransport>,
+    pub(crate) media: Vec<Arc<MediaDescription>>,
+    pub(crate) force_mutes: Vec<(bool, bool)>,
+    pub(crate) messages: Vec<serde_json::Value>,
+    next_order: u32,
+}
+
+pub(crate) fn settings() -> ConferenceSettings {
+    ConferenceSettings::default()
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(settings(), |environment| environment)
+    }
+
+    pub(crate) fn with(
+        settings: ConferenceSettings,
+        change: impl FnOnce(ConferenceEnvironment) -> ConferenceEnvironment,
+    ) -> Self {
+        let host = "10.0.0.5:10000".parse().unwrap();
+        let mapping = AddressMapping {
+            local: "10.0.0.5".parse().unwrap(),
+            public: "203.0.113.10".parse().unwrap(),
+            ports: None,
+        };
+        let environment = change(ConferenceEnvironment {
+            shards: NonZeroU16::new(4).unwrap(),
+            placement: Placement::RoundRobin,
+            certificate: CurrentCertificate::new(Arc::clone(&CERTIFICATE)),
+            addresses: LocalAddresses::new([host], vec![mapping], true),
+            settings,
+            session_ids: SessionIds::default(),
+        });
+        Self {
+            now: Timestamp::from_millis(5_000),
+            index: ConferenceIndex::new(ShutdownTimes::default(), false, random(1)),
+            conferences: HashMap::new(),
+            ledger: Ledger::default(),
+            environment: Arc::new(environment),
+            seed: 1,
+        }
+    }
+
+    /// A bridge with a conference and these endpoints, all with audio, video and SCTP.
+    pub(crate) fn with_endpoints(ids: &[&str]) -> Self {
+        let mut world = Self::new();
+        world.create_conference();
+        for id in ids {
+            world.create(id);
+        }
+        world
+    }
+
+    pub(crate) fn request(
+        &mut self,
+        request: &ConferenceModify,
+    ) -> Result<ConferenceModified, RequestError> {
+        let mut made = None;
+        self.index.get_or_create(request, |new| made = Some(new.clone()))?;
+        if let Some(new) = made {
+            self.seed += 1;
+            let environment = Arc::clone(&self.environment);
+            let id = new.id;
+            let conference = Conference::new(new, self.now, environment, random(self.seed));
+            self.conferences.insert(id, conference);
+        }
+        let id = self.index.by_meeting_id(&request.meeting_id).unwrap().0.id;
+        let answer = self.conferences.get_mut(&id).unwrap().handle_request(self.now, request);
+        self.settle(id);
+        answer
+    }
+
+    pub(crate) fn create_conference(&mut self) -> ConferenceModified {
+        self.request(&create_conference()).unwrap()
+    }
+
+    pub(crate) fn modify(
+        &mut self,
+        endpoint: Endpoint,
+    ) -> Result<ConferenceModified, RequestError> {
+        self.request(&modify(vec![endpoint]))
+    }
+
+    /// Creates a full endpoint and returns its part of the answer.
+    pub(crate) fn create(&mut self, id: &str) -> Endpoint {
+        self.modify(new_endpoint(id)).unwrap().endpoints.remove(0)
+    }
+
+    pub(crate) fn event(&mut self, id: &str, kind: SessionEventKind) {
+        let session = self.session_id(id);
+        self.session_event(session, kind);
+    }
+
+    pub(crate) fn session_event(&mut self, session: SessionId, kind: SessionEventKind) {
+        let conference = self.conference_id();
+        let event = SessionEvent { conference, session, kind };
+        self.conferences.get_mut(&conference).unwrap().handle_event(self.now, event);
+        self.settle(conference);
+    }
+
+    pub(crate) fn open_channel(&mut self, id: &str) {
+        self.event(id, SessionEventKind::ChannelOpened);
+    }
+
+    pub(crate) fn say(&mut self, id: &str, text: &str) {
+        self.event(id, SessionEventKind::ChannelMessage(text.to_owned()));
+    }
+
+    /// Lets time pass, with every time-out on the way.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut ids: Vec<_> = self.conferences.keys().copied().collect();
+        ids.sort();
+        for id in ids {
+            while let Some(conference) = self.conferences.get_mut(&id)
+                && let Some(at) = conference.poll_timeout()
+                && at <= end
+            {
+                conference.handle_timeout(at);
+                self.settle_at(id, at);
+            }
+        }
+        self.now = end;
+    }
+
+    /// The only conference.
+    pub(crate) fn conference(&self) -> &Conference {
+        &self.conferences[&self.conference_id()]
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        self.index.by_meeting_id(MEETING).is_some()
+    }
+
+    pub(crate) fn endpoint_ids(&self) -> Vec<String> {
+        self.conference().endpoint_ids().map(ToString::to_string).collect()
+    }
+
+    pub(crate) fn environment(&self) -> &ConferenceEnvironment {
+        &self.environment
+    }
+
+    pub(crate) fn session(&self, id: &str) -> &Session {
+        &self.ledger.sessions[&self.session_id(id)]
+    }
+
+    pub(crate) fn session_id(&self, id: &str) -> SessionId {
+        self.conference().session_of(&endpoint_id(id)).unwrap()
+    }
+
+    pub(crate) fn streams(&self) -> BTreeMap<u32, StreamDescription> {
+        let snapshot = &self.ledger.snapshots[&self.conference_id()];
+        snapshot.streams.iter().map(|(ssrc, stream)| (*ssrc, *stream)).collect()
+    }
+
+    /// What was sent to an endpoint since the last look, by class.
+    pub(crate) fn heard(&mut self, id: &str, class: &str) -> Vec<serde_json::Value> {
+        let session = self.session_id(id);
+        let messages = &mut self.ledger.sessions.get_mut(&session).unwrap().messages;
+        let (of_class, other) =
+            messages.drain(..).partition(|message| message["colibriClass"] == class);
+        *messages = other;
+        of_class
+    }
+
+    pub(crate) fn forget_messages(&mut self) {
+        for session in self.ledger.sessions.values_mut() {
+            session.messages.clear();
+        }
+    }
+
+    fn conference_id(&self) -> ConferenceId {
+        let mut ids = self.conferences.keys();
+        let id = *ids.next().expect("the test has a conference");
+        assert!(ids.next().is_none(), "the test has several conferences");
+        id
+    }
+
+    fn settle(&mut self, id: ConferenceId) {
+        self.settle_at(id, self.now);
+    }
+
+    fn settle_at(&mut self, id: ConferenceId, at: Timestamp) {
+        let conference = self.conferences.get_mut(&id).unwrap();
+        while let Some((target, command)) = conference.poll_command() {
+            self.ledger.note(target, command);
+        }
+        self.index.set_endpoint_count(at, id, conference.endpoint_count());
+        if conference.is_expired() {
+            assert_eq!(conference.entry_counts(), EntryCounts::default());
+            assert_eq!(conference.poll_timeout(), None);
+            self.conferences.remove(&id);
+            self.index.remove(at, id);
+        }
+    }
+}
+
+impl Ledger {
+    /// Every promise about the order and balance of commands.
+    fn note(&mut self, target: Target, command: ShardCommand) {
+        self.commands_seen += 1;
+        let copy = Target::duplicate(&command);
+        assert_eq!(copy.is_some(), target == Target::AllShards);
+        match command {
+            ShardCommand::SetConference(snapshot) => {
+                self.snapshots_seen += 1;
+                for (ssrc, stream) in &snapshot.streams {
+                    let owner = self.sessions.get(&stream.owner).expect("a stream has an owner");
+                    assert!(!owner.expired, "stream {ssrc} of an expired session");
+                }
+                self.snapshots.insert(snapshot.conference, snapshot);
+            }
+            ShardCommand::RemoveConference(id) => {
+                assert!(self.snapshots.remove(&id).is_some(), "removed a conference twice");
+            }
+            ShardCommand::Session(command) => {
+                let Target::Shard(shard) = target else { panic!("a session command for all") };
+                if let SessionAction::Create(setup) = command.action {
+                    assert!(self.snapshots.contains_key(&setup.conference));
+                    assert_eq!(command.order, 0);
+                    let session = Session {
+                        endpoint: setup.endpoint,
+                        ice: setup.ice,
+                        certificate: setup.certificate,
+                        sctp: setup.sctp,
+                        visitor: setup.visitor,
+                        shard,
+                        expired: false,
+                        remote: Vec::new(),
+                        media: Vec::new(),
+                        force_mutes: Vec::new(),
+                        messages: Vec::new(),
+                        next_order: 1,
+                    };
+                    assert!(self.sessions.insert(command.session, session).is_none());
+                    return;
+                }
+                let session = self.sessions.get_mut(&command.session).expect("created first");
+                assert!(!session.expired, "a command after the end");
+                assert_eq!(command.order, session.next_order);
+                session.next_order += 1;
+                session.shard = shard;
+                session.note(command.action);
+            }
+        }
+    }
+
+    pub(crate) fn living(&self) -> usize {
+        self.sessions.values().filter(|session| !session.expired).count()
+    }
+}
+
+impl Session {
+    fn note(&mut self, action: SessionAction) {
+        match action {
+            SessionAction::Create(_) => panic!("created twice"),
+            SessionAction::SetRemoteTransport(remote) => self.remote.push(*remote),
+            SessionAction::SetMedia(media) => self.media.push(media),
+            SessionAction::SetForceMute { audio, video } => self.force_mutes.push((audio, video)),
+            SessionAction::SendMessage(text) => {
+                self.messages.push(serde_json::from_str(&text).expect("messages are JSON"));
+            }
+            SessionAction::Expire => self.expired = true,
+        }
+    }
+}
+
+static CERTIFICATE: LazyLock<Arc<Certificate>> = LazyLock::new(|| {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+    Arc::new(Certificate::generate(now).unwrap())
+});
+
+pub(crate) fn certificate() -> &'static Certificate {
+    &CERTIFICATE
+}
+
+/// SplitMix64: another output for each state.
+pub(crate) fn random(seed: u64) -> Random {
+    let mut state = seed << 32;
+    Box::new(move |target: &mut [u8]| {
+        for chunk in target.chunks_mut(8) {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
+        }
+    })
+}
+
+pub(crate) fn endpoint_id(id: &str) -> EndpointId {
+    EndpointId::new(id).unwrap()
+}
+
+pub(crate) fn create_conference() -> ConferenceModify {
+    let name = Some("standup@conference.example.net".to_owned());
+    ConferenceModify { create: true, name, ..ConferenceModify::new(MEETING) }
+}
+
+pub(crate) fn modify(endpoints: Vec<Endpoint>) -> ConferenceModify {
+    ConferenceModify { endpoints, ..ConferenceModify::new(MEETING) }
+}
+
+pub(crate) fn update(id: &str) -> Endpoint {
+    Endpoint::new(endpoint_id(id))
+}
+
+pub(crate) fn expire(id: &str) -> Endpoint {
+    Endpoint::expired(endpoint_id(id))
+}
+
+/// As Jicofo creates one.
+pub(crate) fn new_endpoint(id: &str) -> Endpoint {
+    Endpoint {
+        create: true,
+        stats_id: Some(format!("stats-{id}")),
+        capabilities: vec![Capability::SourceNames],
+        medias: vec![
+            media(MediaKind::Audio, &[(111, "opus", 48_000)]),
+            media(MediaKind::Video, &[(100, "VP8", 90_000)]),
+        ],
+        transport: Some(Transport {
+            ice_controlling: true,
+            sctp: Some(Sctp::default()),
+            ..Transport::default()
+        }),
+        sources: Some(Sources::default()),
+        ..update(id)
+    }
+}
+
+pub(crate) fn media(kind: MediaKind, types: &[(u8, &str, u32)]) -> Media {
+    let mut media = Media::new(kind);
+    media.payload_types =
+        types.iter().map(|&(id, name, rate)| PayloadType::new(id, name, rate)).collect();
+    media
+}
+
+pub(crate) fn source(kind: MediaKind, name: &str, ssrcs: &[u32]) -> MediaSource {
+    let mut source = MediaSource::new(kind, name);
+    source.sources = ssrcs.iter().map(|&ssrc| Source::named(ssrc, name)).collect();
+    source
+}
+
+pub(crate) fn audio(name: &str, ssrc: u32) -> MediaSource {
+    source(MediaKind::Audio, name, &[ssrc])
+}
+
+pub(crate) fn video(name: &str, ssrc: u32) -> MediaSource {
+    source(MediaKind::Video, name, &[ssrc])
+}
+
+pub(crate) fn with_group(
+    mut source: MediaSource,
+    semantics: SsrcGroupSemantics,
+    ssrcs: &[u32],
+) -> MediaSource {
+    source.ssrc_groups.push(SsrcGroup { semantics, ssrcs: ssrcs.to_vec() });
+    source
+}
+
+pub(crate) fn with_sources(id: &str, media_sources: Vec<MediaSource>) -> Endpoint {
+    Endpoint { sources: Some(Sources { media_sources }), ..update(id) }
+}
