@@ -148,6 +148,13 @@ impl UdpSocket {
         Ok((Self { socket, segmentation }, granted))
     }
 
+    /// Takes over a bound socket as it is: every datagram arrives by itself (no UDP_GRO) and leaves by
+    /// itself (no UDP_SEGMENT), as a peer of the bridge has it.
+    pub fn plain(socket: std::net::UdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: socket.into(), segmentation: false })
+    }
+
     /// The address it is bound to.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket
