@@ -58,7 +58,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "videobridge.shard.count = 5000",
         "videobridge.shard.count = 5000",
-        "a whole number from 0 (one per core) to 1024",
+        "a whole number from 0 (one per core) to 64",
     ),
     ("videobridge.shard.pin = perhaps", "videobridge.shard.pin = perhaps", "true or false"),
     (

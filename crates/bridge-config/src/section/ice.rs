@@ -366,9 +366,12 @@ fn ip_address(text: &str) -> Option<IpAddr> {
 }
 
 const SHARDS: Check<u16> = Check {
-    expected: "a whole number from 0 (one per core) to 1024",
-    holds: |&count| count <= 1024,
+    expected: "a whole number from 0 (one per core) to 64",
+    holds: |&count| count <= MAX_SHARDS,
 };
+
+/// What the shard directory has room for.
+const MAX_SHARDS: u16 = 64;
 
 const UDP_PORT: Check<u16> = Check { expected: "a port from 1 to 65535", holds: |&port| port > 0 };
 
