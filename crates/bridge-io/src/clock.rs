@@ -14,6 +14,11 @@ impl Clock {
         Self { origin: Instant::now() }
     }
 
+    /// The instant of [`Timestamp::ZERO`].
+    pub fn origin(&self) -> Instant {
+        self.origin
+    }
+
     /// The time since the start.
     #[expect(clippy::disallowed_methods, reason = "this is the driver that reads the clock")]
     pub fn now(&self) -> Timestamp {

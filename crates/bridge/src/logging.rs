@@ -14,5 +14,5 @@ pub(crate) fn start() {
     let _ = if under_systemd { builder.without_time().try_init() } else { builder.try_init() };
 }
 
-/// Libraries speak up only when something is wrong.
-const DEFAULT: &str = "info,hyper=warn,rustls=warn,dimpl=warn,is=warn,dcsctp=warn";
+/// Libraries speak up only when something is wrong; sctp_proto does also when a peer is.
+const DEFAULT: &str = "info,hyper=warn,rustls=warn,dimpl=warn,is=warn,sctp_proto=off";
