@@ -68,6 +68,7 @@ fn fill<'a>(master: &MasterKey, label: u8, out: impl Iterator<Item = &'a mut u8>
 mod tests {
     use super::*;
     use crate::Profile;
+    use crate::hex::hex;
 
     /// RFC 3711, B.3 (its 94-byte authentication key is for another transform; ours is its start).
     #[test]
@@ -81,12 +82,5 @@ mod tests {
         assert_eq!(keys.encryption[..16], hex("C61E7A93744F39EE10734AFE3FF7A087"));
         assert_eq!(keys.salt[..], hex("30CBBC08863D8C85D49DB34A9AE1"));
         assert_eq!(keys.authentication[..], hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"));
-    }
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex digits"))
-            .collect()
     }
 }

@@ -13,6 +13,8 @@
 mod cipher;
 mod derivation;
 mod error;
+#[cfg(test)]
+mod hex;
 mod keying;
 mod profile;
 mod receiver;

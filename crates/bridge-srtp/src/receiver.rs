@@ -36,12 +36,14 @@ impl SrtpReceiver {
     /// `header_len` is the length of the header with CSRCs and extension. State of an SSRC begins
     /// and moves only with authenticated packets. After an error the content is undefined.
     pub fn open_rtp(&mut self, packet: &mut [u8], header_len: usize) -> Result<usize, OpenError> {
-        if header_len < RTP_HEADER_LEN || packet.len() < header_len + self.profile.tag_len() {
+        if header_len < RTP_HEADER_LEN
+            || packet.len() < header_len.saturating_add(self.profile.tag_len())
+        {
             return Err(OpenError::TooShort);
         }
         let seq = u16::from_be_bytes(field(packet, 2)?);
         let ssrc = u32::from_be_bytes(field(packet, 8)?);
-        let index = match self.rtp_streams.get(ssrc) {
+        let index = match self.rtp_streams.peek(ssrc) {
             None => u64::from(seq),
             Some(window) => {
                 let index = extend_sequence_number(window.newest(), seq);
@@ -73,7 +75,7 @@ impl SrtpReceiver {
             return Err(OpenError::Unencrypted);
         }
         let index = u64::from(word & !SRTCP_ENCRYPTED);
-        if let Some(window) = self.rtcp_streams.get(ssrc) {
+        if let Some(window) = self.rtcp_streams.peek(ssrc) {
             window.check(index)?;
         }
         self.rtcp.open_rtcp(packet, plain_len, ssrc, word)?;

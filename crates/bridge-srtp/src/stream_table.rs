@@ -31,6 +31,12 @@ impl<T> StreamTable<T> {
         Some(&mut stream.state)
     }
 
+    /// The state of `ssrc`, without counting as a use: its packet may be forged.
+    pub(crate) fn peek(&mut self, ssrc: u32) -> Option<&T> {
+        self.last = self.position(ssrc)?;
+        self.streams.get(self.last).map(|stream| &stream.state)
+    }
+
     /// Adds a stream that is not in the table. When it is full, the least recently used one that
     /// `may_evict` goes; without such a one the state is handed back.
     pub(crate) fn insert(
@@ -57,11 +63,6 @@ impl<T> StreamTable<T> {
         Ok(())
     }
 
-    /// The state of `ssrc`, without counting as a use.
-    pub(crate) fn get(&self, ssrc: u32) -> Option<&T> {
-        self.position(ssrc).and_then(|at| self.streams.get(at)).map(|stream| &stream.state)
-    }
-
     pub(crate) const fn len(&self) -> usize {
         self.streams.len()
     }
@@ -86,7 +87,7 @@ mod tests {
         }
         assert_eq!(table.get_mut(30).copied(), Some(30));
         assert_eq!(table.insert(5, 5, |_| true), Ok(()));
-        assert_eq!(table.get(10), None);
+        assert_eq!(table.peek(10), None);
         assert_eq!(table.len(), 3);
         for ssrc in [5, 20, 30] {
             assert_eq!(table.get_mut(ssrc).copied(), Some(ssrc));
@@ -99,8 +100,8 @@ mod tests {
         assert_eq!(table.insert(1, true, |_| true), Ok(()));
         assert_eq!(table.insert(2, false, |_| true), Ok(()));
         assert_eq!(table.insert(3, true, |must_stay| !must_stay), Ok(()));
-        assert_eq!(table.get(2), None);
+        assert_eq!(table.peek(2), None);
         assert_eq!(table.insert(4, false, |must_stay| !must_stay), Err(false));
-        assert_eq!(table.get(1), Some(&true));
+        assert_eq!(table.peek(1), Some(&true));
     }
 }
