@@ -153,7 +153,7 @@ mod tests {
         assert_eq!((before.days, before.secs), (1, 0));
         assert_eq!((after.days, after.secs), (7, 0));
         let serial = x509.serial_number().to_bn().and_then(|bn| bn.to_dec_str()).expect("number");
-        assert_eq!(&*serial, "1790000000123");
+        assert_eq!(serial.to_string(), "1790000000123");
         let key = x509.public_key().expect("key");
         assert!(x509.verify(&key).expect("verifiable"), "self-signed");
         let curve = key.ec_key().expect("EC key").group().curve_name();

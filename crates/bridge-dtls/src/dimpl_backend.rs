@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bridge_srtp::{DtlsRole, KeyingMaterial, Profile};
 use bridge_units::Timestamp;
@@ -22,6 +23,7 @@ pub(crate) struct DimplBackend {
     keying: Option<KeyingMaterial>,
     handshake_done: bool,
     connected: bool,
+    shortest_wait: Duration,
     next_timeout: Option<Timestamp>,
 }
 
@@ -71,6 +73,7 @@ impl DimplBackend {
             keying: None,
             handshake_done: false,
             connected: false,
+            shortest_wait: context.settings.first_retransmission / 4,
             next_timeout: None,
         }
     }
@@ -81,7 +84,10 @@ impl DimplBackend {
         for _ in 0..MAX_OUTPUTS {
             match self.dtls.poll_output(&mut buffer) {
                 Output::Timeout(at) => {
-                    self.next_timeout = self.clock.timestamp(at, now);
+                    // While a piece of a DTLS 1.3 flight is missing, dimpl wants to send an ACK at
+                    // once, and again after each: its timer would never let time pass.
+                    let earliest = now + self.shortest_wait;
+                    self.next_timeout = self.clock.timestamp(at, now).map(|at| at.max(earliest));
                     return self.report_connected(out);
                 }
                 Output::Packet(datagram) => out.push_datagram(datagram.to_vec()),

@@ -31,6 +31,8 @@ pub(crate) struct OpenSslBackend {
     role: DtlsRole,
     check: PeerCheck,
     connected: bool,
+    /// The last flight is on its way.
+    handshake_over: bool,
     closed: bool,
     flight: Flight,
 }
@@ -48,6 +50,8 @@ struct Flight {
     first_interval: Duration,
     interval: Duration,
     next: Option<Timestamp>,
+    /// Repetitions of a server's last flight that are left.
+    final_repetitions: u32,
 }
 
 /// What sessions share.
@@ -85,12 +89,14 @@ impl OpenSslBackend {
             role,
             check,
             connected: false,
+            handshake_over: false,
             closed: false,
             flight: Flight {
                 datagrams: Vec::new(),
                 first_interval,
                 interval: first_interval,
                 next: None,
+                final_repetitions: MAX_FINAL_REPETITIONS,
             },
         })
     }
@@ -161,14 +167,28 @@ impl OpenSslBackend {
     /// Moves what OpenSSL wrote to the outbox. During the handshake it is the new flight.
     fn collect_output(&mut self, now: Timestamp, out: &mut Outbox) {
         let written: Vec<_> = self.stream.get_mut().to_send.drain(..).collect();
-        if self.connected {
-            // OpenSSL repeats the last flight itself when the peer's comes again.
-            self.flight.stop();
-        } else if !written.is_empty() {
+        if !self.handshake_over && !written.is_empty() {
             self.flight.restart(now, written.clone());
+        }
+        if self.connected {
+            self.handshake_over = true;
+            self.flight.next = None;
         }
         for datagram in written {
             out.push_datagram(datagram);
+        }
+    }
+
+    /// The side that speaks last repeats its flight when the peer's comes again, for as long as
+    /// the peer may have missed it (RFC 6347, 4.2.4). OpenSSL does it only for a repetition with
+    /// new record numbers, and a backend like this one repeats with the old.
+    fn repeat_last_flight(&mut self, datagram: &[u8], queued: usize, out: &mut Outbox) {
+        let wanted = self.role == DtlsRole::Server
+            && is_plaintext_handshake(datagram)
+            && out.datagrams.len() == queued;
+        if wanted && self.flight.final_repetitions > 0 {
+            self.flight.final_repetitions -= 1;
+            self.flight.repeat(out);
         }
     }
 }
@@ -184,12 +204,18 @@ impl Backend for OpenSslBackend {
         datagram: &[u8],
         out: &mut Outbox,
     ) -> Result<(), DtlsError> {
+        let queued = out.datagrams.len();
         self.stream.get_mut().received.push_back(datagram.to_vec());
-        self.advance(now, out)
+        let repetition_possible = self.handshake_over;
+        self.advance(now, out)?;
+        if repetition_possible {
+            self.repeat_last_flight(datagram, queued, out);
+        }
+        Ok(())
     }
 
     fn handle_timeout(&mut self, now: Timestamp, out: &mut Outbox) -> Result<(), DtlsError> {
-        if self.connected || !self.flight.next.is_some_and(|next| now >= next) {
+        if self.connected || self.flight.next.is_none_or(|next| now < next) {
             return Ok(());
         }
         // OpenSSL's own timer may be due as well; then it has just repeated the flight.
@@ -197,9 +223,7 @@ impl Backend for OpenSslBackend {
         self.flight.back_off(now);
         self.advance(now, out)?;
         if out.datagrams.len() == queued {
-            for datagram in &self.flight.datagrams {
-                out.push_datagram(datagram.clone());
-            }
+            self.flight.repeat(out);
         }
         Ok(())
     }
@@ -243,9 +267,10 @@ impl Flight {
         self.next = Some(now + self.interval);
     }
 
-    fn stop(&mut self) {
-        self.datagrams.clear();
-        self.next = None;
+    fn repeat(&self, out: &mut Outbox) {
+        for datagram in &self.datagrams {
+            out.push_datagram(datagram.clone());
+        }
     }
 }
 
@@ -309,6 +334,11 @@ fn judge_leaf(check: &PeerCheck, chain: &X509StoreContextRef) -> bool {
     check.judge(&der).is_ok()
 }
 
+/// Whether a datagram begins with a handshake record of epoch 0.
+const fn is_plaintext_handshake(datagram: &[u8]) -> bool {
+    matches!(datagram, [HANDSHAKE, _, _, 0, 0, ..])
+}
+
 /// Whether OpenSSL only waits for the peer.
 fn is_pause(error: &openssl::ssl::Error) -> bool {
     matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE)
@@ -365,6 +395,11 @@ const MAX_PLAINTEXT_LEN: usize = 16 * 1024;
 const MAX_READS: usize = 64;
 /// Beyond this a repeated flight is not rarer: the handshake's time limit is near.
 const MAX_RETRANSMISSION_INTERVAL: Duration = Duration::from_secs(3);
+
+/// More repetitions of a client's flight than this do not fit into its time limit.
+const MAX_FINAL_REPETITIONS: u32 = 16;
+/// The content type of handshake records.
+const HANDSHAKE: u8 = 22;
 
 /// Reason codes of OpenSSL's `sslerr.h`, which the crate does not export.
 mod reason {

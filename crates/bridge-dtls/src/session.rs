@@ -287,3 +287,14 @@ impl fmt::Debug for DtlsSession {
 
 /// Plaintext of a record (RFC 6347, 4.1).
 const MAX_MESSAGE_LEN: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_can_move_to_another_shard() {
+        const fn is_send<T: Send>() {}
+        is_send::<DtlsSession>();
+    }
+}
