@@ -60,7 +60,10 @@ fn serve(arguments: &Arguments) -> ExitCode {
 }
 
 fn load(arguments: &Arguments) -> Result<Loaded, ConfigError> {
-    let sources = Sources::new().with_environment(std::env::vars());
+    // Variables that are no text cannot be meant by a configuration.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let sources = Sources::new().with_environment(variables);
     if arguments.action == Action::Demo {
         return Config::load_text(DEMO_CONFIG, Path::new("."), &Sources::new());
     }

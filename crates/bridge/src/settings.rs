@@ -171,6 +171,7 @@ pub(crate) fn xmpp_connection(client: &XmppClientConfig) -> ConnectionSettings {
         password: client.password.expose().to_owned(),
         muc_jids: client.muc_jids.clone(),
         muc_nickname: client.muc_nickname.clone(),
+        resource: None,
         disable_certificate_verification: client.disable_certificate_verification,
         security_mode: SecurityMode::from_name(client.security_mode.name()),
     }

@@ -39,10 +39,7 @@ fn what_cannot_be_done_is_400_with_the_reason() {
         ("{", "could not parse JSON"),
         ("[]", ""),
         (r#"{"create":true}"#, "Failed to parse ConferenceModify JSON"),
-        (
-            r#"{"meeting-id":"m-1","endpoints":[{"id":"unknown1","initial-last-n":{"value":1}}]}"#,
-            "unknown1",
-        ),
+        (r#"{"meeting-id":"m-1","endpoints":[{"id":"unknown1","sources":[]}]}"#, "unknown1"),
         (r#"{"meeting-id":"m-1","endpoints":[{"id":"b1","create":true}]}"#, "no <transport>"),
     ] {
         let answer = bridge.post_json("/colibri/v2/conferences", body);
