@@ -16,10 +16,21 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("bridge-dtls", &[]),
     ("bridge-transport", &["bridge-dtls"]),
     ("bridge-cc", &[]),
-    ("bridge-shard", &["bridge-metrics", "bridge-dtls", "bridge-transport", "bridge-cc"]),
+    ("bridge-media", &["bridge-cc"]),
+    (
+        "bridge-shard",
+        &["bridge-metrics", "bridge-dtls", "bridge-transport", "bridge-cc", "bridge-media"],
+    ),
     (
         "bridge-conference",
-        &["bridge-metrics", "bridge-dtls", "bridge-transport", "bridge-cc", "bridge-shard"],
+        &[
+            "bridge-metrics",
+            "bridge-dtls",
+            "bridge-transport",
+            "bridge-cc",
+            "bridge-media",
+            "bridge-shard",
+        ],
     ),
 ];
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bridge_testkit::{BridgeProcess, BridgeSettings, RestBridge, TestkitError};
-use bridge_tests::{Call, report, say};
+use bridge_tests::{Call, ROOM, report, say};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_VP8};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -28,12 +28,14 @@ use webrtc::peer_connection::{
 #[ignore = "needs the release binary and Chromium"]
 async fn a_browser_hears_itself_through_webrtc_rs() -> Result<(), TestkitError> {
     let bridge = BridgeProcess::start(BridgeSettings::default()).await?;
-    let call = Call::start(Arc::new(RestBridge::new(bridge.http())), &[]).await;
-    let mut call = call?;
+    let mut call = Call::start(Arc::new(RestBridge::new(bridge.http())), &[]).await?;
+    call.guests = 1;
     call.add("Ada").await?;
+    // The mirror answers one offer only: it has to have the browser's sources.
+    call.wait_until_connected().await?;
     let demo = Arc::clone(call.focus.demo());
     let mirror = Arc::new(Mirror::new());
-    let joined = demo.join("standup", "Mirror").await.map_err(failed)?;
+    let joined = demo.join(ROOM, "Mirror").await.map_err(failed)?;
     let connection = connect(&mirror).await.map_err(failed)?;
     let answer = negotiate(&mirror, &connection, joined.view.offer).await.map_err(failed)?;
     demo.answer(&joined.token, &answer).await.map_err(failed)?;

@@ -14,8 +14,9 @@ pub struct Call {
     pub focus: ScriptedFocus,
     /// What it asked of the bridge.
     pub bridge: Arc<ObservedBridge>,
+    /// Participants that are not windows.
+    pub guests: usize,
     chromium: Chromium,
-    room: &'static str,
 }
 
 impl Call {
@@ -28,7 +29,7 @@ impl Call {
         let observed: Arc<dyn ColibriHandler> = bridge.clone();
         let focus = ScriptedFocus::start(observed).await?;
         let chromium = Chromium::start().await?;
-        let mut call = Self { pages: Vec::new(), focus, bridge, chromium, room: "standup" };
+        let mut call = Self { pages: Vec::new(), focus, bridge, guests: 0, chromium };
         for name in names {
             call.add(name).await?;
         }
@@ -38,7 +39,7 @@ impl Call {
 
     /// Opens another window and waits until it is seated.
     pub async fn add(&mut self, name: &str) -> Result<(), TestkitError> {
-        let page = self.chromium.open(&self.focus.page_url(self.room, name, HEIGHT)).await?;
+        let page = self.chromium.open(&self.focus.page_url(ROOM, name, HEIGHT)).await?;
         let seated = |value: &serde_json::Value| value.is_string();
         let script = "return window.demo?.call?.id ?? null";
         page.wait_until("a seat", script, PATIENCE, seated).await?;
@@ -48,10 +49,19 @@ impl Call {
 
     /// Waits until every page decodes pictures and sound of every other.
     pub async fn wait_until_complete(&self) -> Result<(), TestkitError> {
-        let others = self.pages.len().saturating_sub(1);
+        let others = (self.pages.len() + self.guests).saturating_sub(1);
         for page in &self.pages {
             let complete = |value: &serde_json::Value| Figures(value.clone()).is_complete(others);
             page.wait_until("pictures and sound of all others", STATS, PATIENCE, complete).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every page has a connection to the bridge.
+    pub async fn wait_until_connected(&self) -> Result<(), TestkitError> {
+        for page in &self.pages {
+            let connected = |value: &serde_json::Value| value["connectionState"] == "connected";
+            page.wait_until("a connection to the bridge", STATS, PATIENCE, connected).await?;
         }
         Ok(())
     }
@@ -115,6 +125,9 @@ fn assert_growth(before: &[Figures], after: &[Figures]) {
         assert!(after.has_channel(), "the bridge channel of {} has closed", after.id());
     }
 }
+
+/// The room of every call.
+pub const ROOM: &str = "standup";
 
 const STATS: &str = "return window.demo ? await window.demo.stats() : null";
 

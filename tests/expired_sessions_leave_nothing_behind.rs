@@ -70,8 +70,11 @@ async fn leftovers(bridge: &BridgeProcess) -> Result<Vec<String>, TestkitError> 
         })
         .map(|name| format!("{name} = {}", stats[*name]))
         .collect();
-    let sessions = bridge.metrics("_live").await?;
-    left.extend(sessions.into_iter().filter(|line| !line.ends_with(" 0")));
+    for gauge in SHARD_GAUGES {
+        let samples = bridge.metrics(gauge).await?;
+        assert!(!samples.is_empty(), "{gauge} is not published");
+        left.extend(samples.iter().filter(|(_, value)| **value != 0.0).map(|s| format!("{s:?}")));
+    }
     Ok(left)
 }
 
@@ -88,6 +91,9 @@ const CURRENT: &[&str] = &[
     "inactive_conferences",
     "inactive_endpoints",
 ];
+
+/// What the shards hold: sessions, and entries of any kind for them.
+const SHARD_GAUGES: &[&str] = &["jitsi_jvb_shard_sessions ", "jitsi_jvb_shard_entries "];
 
 const ROUNDS: usize = 50;
 const ENDPOINTS: usize = 4;

@@ -10,7 +10,7 @@ mod figures;
 mod report;
 mod settings;
 
-pub use call::Call;
+pub use call::{Call, ROOM};
 pub use figures::Figures;
 pub use report::{artifact, report, say};
 pub use settings::{allocate, bridge_settings, focus_account, start_prosody};

@@ -16,13 +16,16 @@ async fn a_call_outlives_its_xmpp_server() -> Result<(), TestkitError> {
     xmpp.wait_for_bridge(PATIENCE).await?;
     let mut call = Call::start(xmpp.clone(), &["Ada", "Ben"]).await?;
 
+    let logins = xmpp.logins();
     prosody.kill().map_err(failed)?;
-    xmpp.wait_for_no_bridge(PATIENCE).await?;
     let (_, last) = call.watch(Duration::from_secs(10)).await?;
     report("without Prosody", &last, &[], None);
 
     prosody.start_process().map_err(failed)?;
-    xmpp.wait_for_bridge(PATIENCE).await?;
+    xmpp.log_in_again().await;
+    let back = xmpp.wait_for_bridge_after(logins, PATIENCE).await;
+    println!("logins of the focus: {logins} -> {}\nbridge log:\n{}", xmpp.logins(), bridge.log());
+    back?;
     call.watch(Duration::from_secs(5)).await?;
     call.add("Cleo").await?;
     call.wait_until_complete().await?;

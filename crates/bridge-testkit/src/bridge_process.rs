@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -103,12 +104,18 @@ impl BridgeProcess {
         Err(TestkitError::unexpected("/colibri/stats", answer.head))
     }
 
-    /// The values of `/metrics` whose name has `part` in it, as lines.
-    pub async fn metrics(&self, part: &str) -> Result<Vec<String>, TestkitError> {
+    /// The samples of `/metrics` whose name begins with `prefix`.
+    pub async fn metrics(&self, prefix: &str) -> Result<BTreeMap<String, f64>, TestkitError> {
         let answer = http::get(self.http(), "/metrics").await?;
+        if answer.status != 200 {
+            return Err(TestkitError::unexpected("/metrics", answer.head));
+        }
         let text = answer.text();
-        let wanted = |line: &&str| !line.starts_with('#') && line.contains(part);
-        Ok(text.lines().filter(wanted).map(str::to_owned).collect())
+        let sample = |line: &str| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        Ok(text.lines().filter(|line| line.starts_with(prefix)).filter_map(sample).collect())
     }
 
     /// The time that all of its threads together have spent on a CPU.

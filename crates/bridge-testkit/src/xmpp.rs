@@ -36,13 +36,24 @@ pub struct XmppAccount {
 /// A bridge that is reached over XMPP as Jicofo does: a member of the brewery that publishes
 /// statistics, addressed by its occupant JID.
 pub struct XmppBridge {
-    requests: mpsc::Sender<Request>,
-    bridges: watch::Receiver<Bridges>,
+    commands: mpsc::Sender<Command>,
+    brewery: watch::Receiver<Brewery>,
     task: JoinHandle<()>,
 }
 
-/// The occupants of the brewery that published statistics, with the newest.
-type Bridges = BTreeMap<String, BTreeMap<String, String>>;
+/// What the focus sees of its room.
+#[derive(Default)]
+struct Brewery {
+    /// How often the focus has logged in.
+    logins: u64,
+    /// The occupants that published statistics, with the newest.
+    bridges: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+enum Command {
+    Request(Request),
+    LogInAgain,
+}
 
 struct Request {
     payload: Element,
@@ -50,57 +61,71 @@ struct Request {
 }
 
 impl XmppBridge {
-    /// Logs in and joins the brewery; logs in again whenever the server comes back.
+    /// Logs in and joins the brewery.
     pub fn connect(account: &XmppAccount) -> Result<Self, TestkitError> {
         let bad =
             |detail: &dyn ToString| TestkitError::unexpected("XMPP account", detail.to_string());
-        let jid: Jid = account.jid.parse().map_err(|error| bad(&error))?;
-        let brewery: BareJid = account.brewery.parse().map_err(|error| bad(&error))?;
-        let connector = PlainConnector(account.server);
-        let password = account.password.as_str();
-        let client = Client::new_with_connector(jid, password, connector, Timeouts::default());
-        let (requests, inbox) = mpsc::channel(QUEUE_LEN);
-        let (seen, bridges) = watch::channel(Bridges::new());
-        let focus = Focus { client, brewery, seen };
+        let login = Login {
+            jid: account.jid.parse().map_err(|error| bad(&error))?,
+            password: account.password.clone(),
+            connector: PlainConnector(account.server),
+        };
+        let room: BareJid = account.brewery.parse().map_err(|error| bad(&error))?;
+        let (commands, inbox) = mpsc::channel(QUEUE_LEN);
+        let (seen, brewery) = watch::channel(Brewery::default());
+        let focus = Focus { client: login.client(), login, room, seen };
         let task = tokio::spawn(focus.run(inbox));
-        Ok(Self { requests, bridges, task })
+        Ok(Self { commands, brewery, task })
+    }
+
+    /// Gives up the connection and logs in again, as after a restart of the server: the library would
+    /// try to resume its stream, which a server that was killed does not remember, and stay silent.
+    pub async fn log_in_again(&self) {
+        // Without the task every later request fails and says so.
+        let _ = self.commands.send(Command::LogInAgain).await;
     }
 
     /// Waits until a bridge is in the brewery; its occupant JID.
     pub async fn wait_for_bridge(&self, patience: Duration) -> Result<String, TestkitError> {
-        let mut bridges = self.bridges.clone();
-        let found = bridges.wait_for(|bridges| !bridges.is_empty());
+        self.wait_for_bridge_after(0, patience).await
+    }
+
+    /// Waits for a bridge in the brewery after more than `logins` logins.
+    pub async fn wait_for_bridge_after(
+        &self,
+        logins: u64,
+        patience: Duration,
+    ) -> Result<String, TestkitError> {
+        let mut brewery = self.brewery.clone();
+        let found = brewery.wait_for(|seen| seen.logins > logins && !seen.bridges.is_empty());
         let what = "the presence of a bridge in the brewery".to_owned();
         let found = tokio::time::timeout(patience, found)
             .await
             .map_err(|_| TestkitError::Timeout { what, patience })?;
-        let found = found.ok().and_then(|bridges| bridges.keys().next().cloned());
+        let found = found.ok().and_then(|seen| seen.bridges.keys().next().cloned());
         found.ok_or_else(|| TestkitError::unexpected("XMPP", "the connection task has ended"))
     }
 
-    /// Waits until no bridge is in the brewery.
-    pub async fn wait_for_no_bridge(&self, patience: Duration) -> Result<(), TestkitError> {
-        let mut bridges = self.bridges.clone();
-        let gone = bridges.wait_for(Bridges::is_empty);
-        let what = "the absence of all bridges from the brewery".to_owned();
-        let result = tokio::time::timeout(patience, gone).await;
-        result.map(drop).map_err(|_| TestkitError::Timeout { what, patience })
+    /// How often the focus has logged in.
+    pub fn logins(&self) -> u64 {
+        self.brewery.borrow().logins
     }
 
     /// The newest statistics that the bridge published.
     pub fn stats(&self, occupant: &str) -> BTreeMap<String, String> {
-        self.bridges.borrow().get(occupant).cloned().unwrap_or_default()
+        self.brewery.borrow().bridges.get(occupant).cloned().unwrap_or_default()
     }
 }
 
 impl ColibriHandler for XmppBridge {
     fn conference_modify(&self, request: ConferenceModify) -> ColibriAnswer {
-        let requests = self.requests.clone();
+        let commands = self.commands.clone();
         Box::pin(async move {
             let (answer, receiver) = oneshot::channel();
             let payload = request.to_element();
             let lost = |_| failure("the connection task has ended");
-            requests.send(Request { payload, answer }).await.map_err(|_| lost(()))?;
+            let command = Command::Request(Request { payload, answer });
+            commands.send(command).await.map_err(|_| lost(()))?;
             let answer = tokio::time::timeout(ANSWER_PATIENCE, receiver).await;
             answer.map_err(|_| failure("no answer in time"))?.map_err(|_| lost(()))?
         })
@@ -113,23 +138,39 @@ impl Drop for XmppBridge {
     }
 }
 
+/// All it takes to log in.
+struct Login {
+    jid: Jid,
+    password: String,
+    connector: PlainConnector,
+}
+
+impl Login {
+    fn client(&self) -> Client {
+        let (jid, password) = (self.jid.clone(), self.password.as_str());
+        Client::new_with_connector(jid, password, self.connector.clone(), Timeouts::default())
+    }
+}
+
 /// The task that owns the connection.
 struct Focus {
+    login: Login,
     client: Client,
-    brewery: BareJid,
-    seen: watch::Sender<Bridges>,
+    room: BareJid,
+    seen: watch::Sender<Brewery>,
 }
 
 impl Focus {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Request>) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         loop {
             tokio::select! {
                 event = self.client.next() => match event {
                     Some(event) => self.on_event(event).await,
                     None => return,
                 },
-                request = inbox.recv() => match request {
-                    Some(request) => self.send(request).await,
+                command = inbox.recv() => match command {
+                    Some(Command::Request(request)) => self.send(request).await,
+                    Some(Command::LogInAgain) => self.client = self.login.client(),
                     None => return,
                 },
             }
@@ -138,17 +179,20 @@ impl Focus {
 
     async fn on_event(&mut self, event: Event) {
         match event {
-            Event::Online { .. } => self.join().await,
-            Event::Disconnected(_) => {
-                self.seen.send_replace(Bridges::new());
+            Event::Online { .. } => {
+                // A new login knows nobody. A resumed one is rare enough to be treated alike.
+                let logins = self.seen.borrow().logins + 1;
+                self.seen.send_replace(Brewery { logins, bridges: BTreeMap::new() });
+                self.join().await;
             }
+            Event::Disconnected(_) => {}
             Event::Stanza(Stanza::Presence(presence)) => self.on_presence(&presence),
             Event::Stanza(_) => {}
         }
     }
 
     async fn join(&mut self) {
-        let Ok(occupant) = self.brewery.with_resource_str("focus") else { return };
+        let Ok(occupant) = self.room.with_resource_str("focus") else { return };
         let muc = Element::builder("x", "http://jabber.org/protocol/muc").build();
         let mut presence = Presence::new(PresenceType::None).with_to(Jid::from(occupant));
         presence.payloads.push(muc);
@@ -157,25 +201,24 @@ impl Focus {
     }
 
     fn on_presence(&self, presence: &Presence) {
-        let Some(from) = presence.from.as_ref().filter(|from| from.to_bare() == self.brewery)
-        else {
+        let Some(from) = presence.from.as_ref().filter(|from| from.to_bare() == self.room) else {
             return;
         };
         let occupant = from.to_string();
         if presence.type_ == PresenceType::Unavailable {
-            self.seen.send_if_modified(|seen| seen.remove(&occupant).is_some());
+            self.seen.send_if_modified(|seen| seen.bridges.remove(&occupant).is_some());
             return;
         }
         let stats = presence.payloads.iter().find(|payload| payload.is("stats", ns::COLIBRI));
         if let Some(stats) = stats {
             self.seen.send_modify(|seen| {
-                seen.insert(occupant, read_stats(stats));
+                seen.bridges.insert(occupant, read_stats(stats));
             });
         }
     }
 
     async fn send(&mut self, request: Request) {
-        let bridge = self.seen.borrow().keys().next().cloned();
+        let bridge = self.seen.borrow().bridges.keys().next().cloned();
         let Some(bridge) = bridge.and_then(|occupant| occupant.parse::<Jid>().ok()) else {
             // Nobody to tell: the asker has given up when this fails.
             let _ = request.answer.send(Err(failure("no bridge in the brewery")));

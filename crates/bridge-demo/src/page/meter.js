@@ -16,6 +16,9 @@ export class Meter {
     for (const entry of report.values()) {
       if (entry.type === 'inbound-rtp') this.#inbound(entry, owners, result);
       if (entry.type === 'outbound-rtp') this.#outbound(entry, report, result);
+      if (entry.type === 'media-source' && entry.kind === 'audio') {
+        result.own.audioLevel = entry.audioLevel ?? 0;
+      }
       if (entry.type === 'transport') this.#transport(entry, report, result);
     }
     return result;
@@ -140,5 +143,7 @@ function dtlsVersion(code) {
 }
 
 function address(candidate) {
-  return candidate ? `${candidate.address ?? '?'}:${candidate.port}` : '';
+  if (!candidate) return '';
+  const host = candidate.address ?? '?';
+  return host.includes(':') ? `[${host}]:${candidate.port}` : `${host}:${candidate.port}`;
 }
