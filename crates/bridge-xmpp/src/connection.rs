@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use bridge_signaling::colibri2::ConferenceModify;
 use bridge_signaling::{StanzaErrorCondition, presence};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::{
     Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until, timeout_at,
 };
@@ -26,58 +25,8 @@ use crate::status::IqCounters;
 use crate::stream_management::StreamManagement;
 use crate::{ConnectionSettings, ConnectionStatus, RequestHandler, tls, xml};
 
-/// A connection that runs in its own task.
-pub(crate) struct RunningConnection {
-    pub(crate) settings: ConnectionSettings,
-    status: watch::Receiver<ConnectionStatus>,
-    counters: Arc<IqCounters>,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl RunningConnection {
-    /// Starts to connect.
-    pub(crate) fn start(
-        id: &str,
-        settings: ConnectionSettings,
-        handler: Arc<dyn RequestHandler>,
-        presence: PresenceSource,
-    ) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let counters = Arc::new(IqCounters::default());
-        let status = watch::Sender::new(ConnectionStatus {
-            id: id.to_owned(),
-            mucs_configured: settings.muc_jids.len(),
-            ..ConnectionStatus::default()
-        });
-        let receiver = status.subscribe();
-        let connection =
-            Connection::new(settings.clone(), handler, presence, status, Arc::clone(&counters));
-        let task = tokio::spawn(connection.run(stopped));
-        Self { settings, status: receiver, counters, stop, task }
-    }
-
-    /// What the connection does at the moment.
-    pub(crate) fn status(&self) -> ConnectionStatus {
-        ConnectionStatus { iqs: self.counters.snapshot(), ..self.status.borrow().clone() }
-    }
-
-    /// Asks the connection to end, without waiting.
-    pub(crate) fn request_stop(&self) {
-        self.stop.send_replace(true);
-    }
-
-    /// Leaves the rooms and closes the stream. Takes [`STOP_TIMEOUT`] at most.
-    pub(crate) async fn stop(mut self) {
-        self.request_stop();
-        if tokio::time::timeout(STOP_TIMEOUT, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
-    }
-}
-
 /// One connection: connects, serves, connects again.
-struct Connection {
+pub(crate) struct Connection {
     settings: ConnectionSettings,
     presence: PresenceSource,
     status: watch::Sender<ConnectionStatus>,
@@ -114,7 +63,8 @@ enum Ended {
 }
 
 impl Connection {
-    fn new(
+    /// A connection that was not started. Must be called within a tokio runtime.
+    pub(crate) fn new(
         settings: ConnectionSettings,
         handler: Arc<dyn RequestHandler>,
         presence: PresenceSource,
@@ -146,7 +96,8 @@ impl Connection {
         }
     }
 
-    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Runs until `stop` is true or its sender gone.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let Some(tls) = self.tls().await else { return };
         let mut previous = None;
         loop {
@@ -157,15 +108,16 @@ impl Connection {
             match attempt {
                 Ok((session, resumed)) => {
                     let since = Instant::now();
-                    match self.serve(session, resumed, &mut stop).await {
-                        Ended::Stopped => break,
-                        Ended::Lost(management) => previous = management,
-                    }
+                    let Ended::Lost(management) = self.serve(session, resumed, &mut stop).await
+                    else {
+                        break;
+                    };
                     // A server that lets everybody in and then throws them out is not to be
                     // asked again at once.
                     if since.elapsed() >= STABLE_AFTER {
                         self.backoff.reset();
                     }
+                    previous = management;
                 }
                 Err(error) => self.note_failure(&error.to_string()),
             }
@@ -219,7 +171,7 @@ impl Connection {
         }
         let Err(error) = result else { return Ended::Stopped };
         self.note_lost(&error.to_string());
-        Ended::Lost(session.into_resumption(&error))
+        Ended::Lost(session.end(&error).await)
     }
 
     async fn wait(
@@ -533,7 +485,7 @@ async fn establish(
     previous: Option<StreamManagement>,
 ) -> Result<(Session, bool), LoginError> {
     let (features, stream) = log_in(settings, tls).await?;
-    Session::start(&features, stream, previous).await
+    Session::start(&features, stream, settings.resource.as_deref(), previous).await
 }
 
 /// Parses colibri2 requests and hands them to the handler, in order and off the reading task.
@@ -547,7 +499,7 @@ async fn hand_over(
             Err(error) => {
                 pending.counters.malformed.add_one();
                 let answer = pending.header.error(&error.to_error_answer());
-                Box::new(pending).send(answer);
+                pending.send(answer);
             }
         }
     }
@@ -583,8 +535,6 @@ const LONGEST_RETRY: Duration = Duration::from_secs(5);
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// For all rooms to confirm that they were left. JVB waits as long for each.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Leaving and closing together, and some more.
-const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 /// Answers written in one go, before something else gets its turn.
 const MAX_ANSWERS_AT_ONCE: usize = 64;
 /// Statistics that Jicofo acts upon at once.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::connection::RunningConnection;
+use crate::running_connection::RunningConnection;
 use crate::{ConnectionSettings, ConnectionStatus, RequestHandler};
 
 /// The XMPP connections of the bridge, by id. JVB's `XmppConnection` and jicoco's

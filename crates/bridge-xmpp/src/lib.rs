@@ -28,6 +28,7 @@ mod received;
 mod reply;
 mod room;
 mod rooms;
+mod running_connection;
 mod session;
 mod settings;
 mod socket;

@@ -220,5 +220,5 @@ const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ADDRESSES: usize = 16;
 /// After 30 s of silence this side asks for a sign of life, and waits for it for another 120 s.
 /// Smack's `PingManager` as JVB configures it.
-const TIMEOUTS: Timeouts =
+pub(crate) const TIMEOUTS: Timeouts =
     Timeouts { read_timeout: Duration::from_secs(30), response_timeout: Duration::from_secs(120) };

@@ -33,7 +33,7 @@ impl ReplySender {
     pub fn send(self, reply: Reply) {
         match self.0 {
             Target::Oneshot(sender) => drop(sender.send(reply)),
-            Target::Iq(pending) => pending.answer(&reply),
+            Target::Iq(pending) => (*pending).answer(&reply),
         }
     }
 }
@@ -57,7 +57,7 @@ pub(crate) struct PendingIq {
 }
 
 impl PendingIq {
-    fn answer(self: Box<Self>, reply: &Reply) {
+    fn answer(self, reply: &Reply) {
         let answer = match reply {
             Ok(modified) => self.header.result(Some(modified.to_element())),
             Err(error) => self.header.error(error),
@@ -66,7 +66,7 @@ impl PendingIq {
     }
 
     /// Answers with an element.
-    pub(crate) fn send(mut self: Box<Self>, answer: Element) {
+    pub(crate) fn send(mut self, answer: Element) {
         let permit = self.permit.take();
         let outgoing = Outgoing { epoch: self.epoch, answer, permit };
         // The queue has a place for each permit: it is full never, closed after the connection

@@ -32,7 +32,14 @@ pub(crate) struct RoomSteps {
 impl Rooms {
     /// Rooms that are not joined.
     pub(crate) fn new(jids: &[String], nickname: &str, caps: Element) -> Self {
-        Self { rooms: jids.iter().map(|jid| Room::new(jid, nickname)).collect(), caps }
+        let mut rooms: Vec<Room> = Vec::with_capacity(jids.len());
+        for jid in jids {
+            // The same room twice would never hear of its second join.
+            if !rooms.iter().any(|room| room.is_source(jid)) {
+                rooms.push(Room::new(jid, nickname));
+            }
+        }
+        Self { rooms, caps }
     }
 
     /// Joins all, on a new stream.
@@ -118,5 +125,57 @@ impl RoomSteps {
         self.send.extend(step.send);
         self.changes
             .extend(step.change.map(|change| RoomChange { jid: room.jid().to_owned(), change }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml;
+
+    fn presence(from: &str) -> Element {
+        let user = xml::element("x", xml::MUC_USER, &[]);
+        let user = xml::with_child(user, xml::element("status", xml::MUC_USER, &[("code", "110")]));
+        xml::with_child(xml::element("presence", xml::CLIENT, &[("from", from)]), user)
+    }
+
+    fn rooms(jids: &[&str]) -> Rooms {
+        let jids: Vec<_> = jids.iter().map(|&jid| jid.to_owned()).collect();
+        Rooms::new(&jids, "jvb", xml::element("c", "http://jabber.org/protocol/caps", &[]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_room_has_its_own_fate() {
+        let now = Instant::now();
+        let mut rooms = rooms(&["a@m", "b@m"]);
+        assert_eq!(rooms.join(now).len(), 2);
+        let steps = rooms.handle_presence(now, &presence("B@M/jvb"), 0);
+        assert_eq!(steps.changes, [RoomChange { jid: "b@m".to_owned(), change: Change::Joined }]);
+        let statistics = xml::element("stats", bridge_signaling::ns::COLIBRI, &[]);
+        let published = rooms.publish(&statistics);
+        assert_eq!(published.len(), 1);
+        assert_eq!(published[0].attr("to"), Some("b@m/jvb"));
+        assert_eq!(published[0].children().count(), 2);
+        let deadline = rooms.deadline().unwrap();
+        let steps = rooms.handle_timeout(deadline, 0);
+        assert_eq!(steps.changes[0].jid, "a@m");
+        assert_eq!(rooms.joined(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn presences_of_others_and_of_no_room_are_ignored() {
+        let now = Instant::now();
+        let mut rooms = rooms(&["a@m"]);
+        rooms.join(now);
+        for from in ["c@m/jvb", "m", ""] {
+            assert!(rooms.handle_presence(now, &presence(from), 0).changes.is_empty(), "{from}");
+        }
+        let anonymous = xml::element("presence", xml::CLIENT, &[]);
+        assert!(rooms.handle_presence(now, &anonymous, 0).changes.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_room_named_twice_is_joined_once() {
+        assert_eq!(rooms(&["a@m", "A@m"]).join(Instant::now()).len(), 1);
     }
 }

@@ -23,6 +23,12 @@ pub struct ConnectionSettings {
     pub disable_certificate_verification: bool,
     /// When TLS is used. By default required, except to this machine.
     pub security_mode: Option<SecurityMode>,
+    /// The resource to ask the server for; it chooses one if not set.
+    ///
+    /// Differs from JVB, which has no such property. A server keeps the session of a bridge that
+    /// crashed for some time and routes requests to it, even if the bridge is back. With a
+    /// resource of its own, the bridge takes the place of its former session at once.
+    pub resource: Option<String>,
 }
 
 impl ConnectionSettings {
@@ -61,6 +67,7 @@ impl ConnectionSettings {
             muc_nickname: required(read.muc_nickname, "muc_nickname")?,
             disable_certificate_verification: read.disable_certificate_verification,
             security_mode: read.security_mode,
+            resource: read.resource.filter(|resource| !resource.is_empty()),
         })
     }
 
@@ -107,6 +114,7 @@ impl fmt::Debug for ConnectionSettings {
             .field("muc_nickname", &self.muc_nickname)
             .field("disable_certificate_verification", &self.disable_certificate_verification)
             .field("security_mode", &self.security_mode)
+            .field("resource", &self.resource)
             .finish_non_exhaustive()
     }
 }
@@ -159,6 +167,7 @@ struct Properties {
     muc_nickname: Option<String>,
     disable_certificate_verification: bool,
     security_mode: Option<SecurityMode>,
+    resource: Option<String>,
 }
 
 impl Properties {
@@ -176,6 +185,7 @@ impl Properties {
             "password" => self.password = text(),
             "muc_jids" => self.muc_jids = text(),
             "muc_nickname" => self.muc_nickname = text(),
+            "resource" => self.resource = text(),
             "disable_certificate_verification" => {
                 self.disable_certificate_verification = value.eq_ignore_ascii_case("true");
             }

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 /// The TCP connection of a stream, without delayed acknowledgements.
 ///
 /// A server without `TCP_NODELAY`, Prosody by default, holds back its next small write until the
-/// last one is acknowledged (RFC 896). With stream management there is always a small write under
-/// way, and each request would wait for the 40 ms of this side's delayed acknowledgement. Linux
+/// last one is acknowledged (RFC 896). With stream management there often is a small write under
+/// way, and requests would wait for the 40 ms of this side's delayed acknowledgement. Linux
 /// forgets `TCP_QUICKACK` again, so it is set after each read.
 #[derive(Debug)]
 pub(crate) struct Socket(TcpStream);

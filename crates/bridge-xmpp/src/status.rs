@@ -30,7 +30,7 @@ pub struct IqCounts {
     pub answered: u64,
     /// Requests refused because their sender is in none of the rooms.
     pub forbidden: u64,
-    /// Requests that could not be parsed, or answered for want of an id.
+    /// Requests that could not be parsed, or not answered for want of an id.
     pub malformed: u64,
     /// Requests refused because nobody here knows them.
     pub unsupported: u64,
