@@ -115,7 +115,7 @@ impl ShardThread {
         let mut sink = SocketSink { sockets: &mut self.sockets, buffers: send_buffers };
         self.shard.handle_inbox(now, &mut sink);
         self.shard.handle_timeout(now, &mut sink);
-        self.shard.end_batch(&mut sink);
+        self.shard.end_batch(now, &mut sink);
     }
 
     fn receive(
@@ -135,7 +135,7 @@ impl ShardThread {
             buffers.for_each(|from, datagram| {
                 shard.handle_datagram(now, index as u16, from, datagram, &mut sink);
             });
-            self.shard.end_batch(&mut sink);
+            self.shard.end_batch(now, &mut sink);
             if !full {
                 return;
             }

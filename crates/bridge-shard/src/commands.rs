@@ -2,7 +2,7 @@
 
 use crate::control::{SessionAction, SessionCommand, SessionEventKind, SessionSetup, ShardCommand};
 use crate::egress::EgressSink;
-use crate::inbox::ShardMessage;
+use crate::inbox::{MAX_HOPS, ShardMessage};
 use crate::session::Session;
 use crate::shard::Shard;
 use bridge_units::{SessionId, ShardId, Timestamp};
@@ -22,14 +22,16 @@ impl Shard {
             ShardCommand::RemoveConference(id) => {
                 self.conferences.remove(self.group.directory(), id);
             }
-            ShardCommand::Session(command) => self.handle_session_command(now, command, sink),
+            ShardCommand::Session(command) => self.handle_session_command(now, command, 0, sink),
         }
     }
 
-    fn handle_session_command(
+    /// Carries out a command that was passed on `hops` times.
+    pub(crate) fn handle_session_command(
         &mut self,
         now: Timestamp,
         command: SessionCommand,
+        hops: u8,
         sink: &mut dyn EgressSink,
     ) {
         let id = command.session;
@@ -37,24 +39,26 @@ impl Shard {
         if let SessionAction::Create(setup) = command.action {
             return self.create_session(now, id, *setup, sink);
         }
-        let Some(slot) = self.slot(id) else { return self.pass_on(command) };
-        match self.sessions[slot].in_order(command) {
-            Ok(ready) => {
-                for command in ready {
-                    self.carry_out(now, slot, command.action);
-                }
-                self.settle(now, slot, sink);
-            }
-            Err(_) => self.counters.dropped_commands += 1,
+        let Some(slot) = self.slot(id) else { return self.pass_on(command, hops + 1) };
+        if matches!(command.action, SessionAction::Expire) {
+            // Whatever it overtook does not matter any more.
+            return self.remove_session(slot);
         }
+        let (ready, lost) = self.sessions[slot].in_order(command);
+        self.counters.dropped_commands += u64::from(lost);
+        for command in ready {
+            self.carry_out(now, slot, command.action);
+        }
+        self.settle(now, slot, sink);
     }
 
-    /// Hands a command to the shard where its session lives now.
-    fn pass_on(&mut self, command: SessionCommand) {
+    /// Hands a command to the shard where its session lives now. If that is this one, the session is
+    /// in the inbox and the command goes behind it.
+    fn pass_on(&mut self, command: SessionCommand, hops: u8) {
         let owner = self.group.directory().shard_of(command.session);
-        let inbox =
-            owner.filter(|shard| *shard != self.id).and_then(|shard| self.group.inbox(shard));
-        if inbox.is_none_or(|inbox| inbox.command(ShardCommand::Session(command)).is_err()) {
+        let inbox = owner.filter(|_| hops <= MAX_HOPS).and_then(|shard| self.group.inbox(shard));
+        let passed = ShardMessage::PassedOn { command, hops };
+        if inbox.is_none_or(|inbox| inbox.message(passed).is_err()) {
             self.counters.dropped_commands += 1;
         }
     }
@@ -62,7 +66,8 @@ impl Shard {
     fn carry_out(&mut self, now: Timestamp, slot: usize, action: SessionAction) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         match action {
-            SessionAction::Create(_) => {}
+            // Both were carried out before they got here.
+            SessionAction::Create(_) | SessionAction::Expire => {}
             SessionAction::SetRemoteTransport(remote) => {
                 let report = session.transport.set_remote(now, &remote);
                 if let Some(error) = report.setup_error {
@@ -79,7 +84,6 @@ impl Shard {
                     self.counters.dropped_messages += 1;
                 }
             }
-            SessionAction::Expire => self.remove_session(slot),
         }
     }
 
@@ -100,7 +104,8 @@ impl Shard {
         let (id, conference) = (session.id, session.conference);
         let slot = self.sessions.insert(session);
         self.slot_by_session.insert(id, slot);
-        for remote in &self.sessions[slot].remotes {
+        let session = &self.sessions[slot];
+        for remote in session.remotes.iter().filter(|r| session.transport.is_valid_source(**r)) {
             if self.group.directory().session_of_remote(remote) == Some(id) {
                 self.slot_by_remote.insert(*remote, slot);
             }
@@ -117,7 +122,7 @@ impl Shard {
                 self.slot_by_remote.remove(remote);
             }
         }
-        self.conferences.remove_member(session.conference, slot);
+        self.conferences.remove_member(self.group.directory(), session.conference, slot);
         Some(session)
     }
 
@@ -134,25 +139,37 @@ impl Shard {
 
     /// Gives the session to `target`, where its packets arrive. If that shard cannot take it now it
     /// stays, and the next packet tries again.
-    pub(crate) fn move_session(&mut self, now: Timestamp, slot: usize, target: ShardId) {
-        // What the batch holds of this session still names it by id, so it may go at once.
+    pub(crate) fn move_session(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        target: ShardId,
+        sink: &mut dyn EgressSink,
+    ) {
+        // Packets are published to the target from now on, which takes the session from its inbox
+        // before it distributes them; what has arrived here the session still gets here.
+        if let Some(session) = self.sessions.get(slot) {
+            self.conferences.announce(session.conference, target);
+        }
+        self.distribute_own(sink);
+        self.distribute_waiting(sink);
         let Some(mut session) = self.detach(slot) else { return };
         let id = session.id;
+        session.rounds = self.publication.rounds().to_vec();
         session.scheduled = Timestamp::FAR_FUTURE;
         let group = Arc::clone(&self.group);
-        let refused = match group.inbox(target) {
-            Some(inbox) => inbox.message(ShardMessage::Session(session)).err(),
-            None => Some(ShardMessage::Session(session)),
-        };
-        match refused {
-            None => {
-                // After the push: whoever looks the session up from now on queues behind it.
-                group.directory().moved(id, target);
-                self.counters.sessions_moved_away += 1;
+        let given = group.directory().transfer(id, target, || {
+            let message = ShardMessage::Session(session);
+            match group.inbox(target) {
+                Some(inbox) => inbox.message(message),
+                None => Err(message),
             }
-            Some(ShardMessage::Session(session)) => {
+        });
+        match given {
+            Ok(()) => self.counters.sessions_moved_away += 1,
+            Err(ShardMessage::Session(session)) => {
                 let slot = self.attach(session);
-                self.set_timer(slot);
+                self.set_timer(slot, now);
                 self.counters.dropped_shard_queue_full += 1;
                 tracing::debug!(
                     session = id.0,
@@ -160,7 +177,7 @@ impl Shard {
                     "shard cannot take a session"
                 );
             }
-            Some(_) => {}
+            Err(_) => {}
         }
     }
 
@@ -172,6 +189,7 @@ impl Shard {
         sink: &mut dyn EgressSink,
     ) {
         self.counters.sessions_moved_here += 1;
+        self.current = Some(session.id);
         let slot = self.attach(session);
         self.event(slot, SessionEventKind::Moved(self.id));
         self.settle(now, slot, sink);

@@ -54,36 +54,44 @@ impl LocalConferences {
         conference.presence.set(shard, true);
     }
 
-    pub(crate) fn remove_member(&mut self, id: ConferenceId, slot: usize) {
+    pub(crate) fn remove_member(&mut self, directory: &Directory, id: ConferenceId, slot: usize) {
         let shard = self.shard;
         let Some(conference) = self.by_id.get_mut(&id) else { return };
         conference.members.retain(|member| *member != slot);
         if conference.members.is_empty() {
             conference.presence.set(shard, false);
-            if conference.snapshot.is_none() {
-                self.by_id.remove(&id);
-            }
+        }
+        self.forget_if_unused(directory, id);
+    }
+
+    /// Makes others publish to `shard`, which is about to get a session of the conference.
+    pub(crate) fn announce(&self, id: ConferenceId, shard: ShardId) {
+        if let Some(conference) = self.by_id.get(&id) {
+            conference.presence.set(shard, true);
         }
     }
 
     /// Forgets the conference; with members left it stays until they are gone.
     pub(crate) fn remove(&mut self, directory: &Directory, id: ConferenceId) {
-        directory.remove_conference(id);
         if let Some(conference) = self.by_id.get_mut(&id) {
             conference.snapshot = None;
-            if conference.members.is_empty() {
-                self.by_id.remove(&id);
-            }
         }
+        self.forget_if_unused(directory, id);
     }
 
     /// Notes for each conference which packets of `batch` are its own; the conferences concerned,
     /// to be given back with [`Self::finish`].
     pub(crate) fn assign(&mut self, batch: &PacketBatch) -> Vec<ConferenceId> {
+        let shard = self.shard;
         let mut touched = std::mem::take(&mut self.touched);
         for (index, packet) in batch.packets().iter().enumerate() {
             let Some(conference) = self.by_id.get_mut(&packet.conference) else { continue };
             let Ok(index) = u16::try_from(index) else { break };
+            if conference.members.is_empty() {
+                // Announced for a session that then stayed away.
+                conference.presence.set(shard, false);
+                continue;
+            }
             if conference.pending.is_empty() {
                 touched.push(packet.conference);
             }
@@ -106,6 +114,16 @@ impl LocalConferences {
     pub(crate) fn reset(&mut self) {
         for conference in self.by_id.values_mut() {
             conference.pending.clear();
+        }
+    }
+
+    fn forget_if_unused(&mut self, directory: &Directory, id: ConferenceId) {
+        let unused = |conference: &LocalConference| {
+            conference.snapshot.is_none() && conference.members.is_empty()
+        };
+        if self.by_id.get(&id).is_some_and(unused) {
+            self.by_id.remove(&id);
+            directory.release_presence(id);
         }
     }
 

@@ -91,7 +91,8 @@ impl Shard {
     }
 
     fn hand_over(&mut self, session: SessionId, arrival: Arrival<'_>) {
-        let owner = self.group.directory().shard_of(session).filter(|shard| *shard != self.id);
+        // If that is this shard, the session is in the inbox and the datagram goes behind it.
+        let owner = self.group.directory().shard_of(session);
         let Some(inbox) = owner.and_then(|shard| self.group.inbox(shard)) else {
             self.counters.dropped_unknown_source += 1;
             return;
@@ -128,7 +129,7 @@ impl Shard {
             PacketKind::Other => self.counters.dropped_unknown_protocol += 1,
         }
         if arrival.arrived_on != self.id {
-            self.follow(now, slot, &arrival);
+            self.follow(now, slot, &arrival, sink);
         }
     }
 
@@ -168,10 +169,16 @@ impl Shard {
     }
 
     /// Moves the session to the shard on which the packets of its selected pair arrive.
-    fn follow(&mut self, now: Timestamp, slot: usize, arrival: &Arrival<'_>) {
+    fn follow(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        arrival: &Arrival<'_>,
+        sink: &mut dyn EgressSink,
+    ) {
         let Some(session) = self.sessions.get(slot) else { return };
         if session.path == Some((arrival.local, arrival.from)) {
-            self.move_session(now, slot, arrival.arrived_on);
+            self.move_session(now, slot, arrival.arrived_on, sink);
         }
     }
 }

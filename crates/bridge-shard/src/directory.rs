@@ -57,9 +57,21 @@ impl Directory {
         self.session_by_ufrag.insert(local_ufrag.to_owned(), session);
     }
 
-    /// Records that `session` lives on `shard` from now on.
-    pub fn moved(&self, session: SessionId, shard: ShardId) {
-        self.shard_by_session.insert(session, shard);
+    /// Gives `session` away with `hand_over` and records that it lives on `shard` from now on, as one
+    /// step: whoever finds it there queues behind it, and it cannot leave or end there before it is
+    /// recorded. `hand_over` must not come back here.
+    pub fn transfer<E>(
+        &self,
+        session: SessionId,
+        shard: ShardId,
+        hand_over: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let owner = self.shard_by_session.get_mut(&session);
+        hand_over()?;
+        if let Some(mut owner) = owner {
+            *owner = shard;
+        }
+        Ok(())
     }
 
     /// Records that `session` talks with `remote`; whether it holds the address now.
@@ -108,9 +120,10 @@ impl Directory {
         Arc::clone(&self.presences.entry(conference).or_default())
     }
 
-    /// Forgets a conference that has ended.
-    pub fn remove_conference(&self, conference: ConferenceId) {
-        self.presences.remove(&conference);
+    /// Forgets where `conference` has sessions, unless another shard still knows the conference.
+    /// Whoever calls has given up its own share before.
+    pub fn release_presence(&self, conference: ConferenceId) {
+        self.presences.remove_if(&conference, |_, presence| Arc::strong_count(presence) == 1);
     }
 
     /// How many entries of any kind there are: 0 when every session is gone.
@@ -153,6 +166,32 @@ mod tests {
         assert!(directory.claim_remote(REMOTE, SessionId(1), true));
         assert!(!directory.claim_remote(REMOTE, SessionId(2), false));
         assert_eq!(directory.session_of_remote(&REMOTE), Some(SessionId(1)));
+    }
+
+    #[test]
+    fn a_session_is_recorded_where_it_was_given_and_only_if_it_was_taken() {
+        let directory = Directory::new();
+        directory.insert(SessionId(1), ShardId(0), "ufrag");
+        assert_eq!(directory.transfer(SessionId(1), ShardId(1), || Err("full")), Err("full"));
+        assert_eq!(directory.shard_of(SessionId(1)), Some(ShardId(0)));
+        assert_eq!(directory.transfer::<()>(SessionId(1), ShardId(1), || Ok(())), Ok(()));
+        assert_eq!(directory.shard_of(SessionId(1)), Some(ShardId(1)));
+        directory.remove(SessionId(1), "ufrag", std::iter::empty());
+        assert_eq!(directory.transfer::<()>(SessionId(1), ShardId(0), || Ok(())), Ok(()));
+        assert!(directory.is_empty(), "a session that ended is not recorded again");
+    }
+
+    #[test]
+    fn a_presence_lives_as_long_as_a_shard_knows_the_conference() {
+        let directory = Directory::new();
+        let (one, other) =
+            (directory.presence(ConferenceId(1)), directory.presence(ConferenceId(1)));
+        drop(one);
+        directory.release_presence(ConferenceId(1));
+        assert_eq!(directory.len(), 1);
+        drop(other);
+        directory.release_presence(ConferenceId(1));
+        assert!(directory.is_empty());
     }
 
     #[test]

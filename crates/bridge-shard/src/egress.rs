@@ -103,6 +103,9 @@ impl Egress {
     /// Keeps the first `len` bytes written into [`Self::room`] as a datagram to `remote`.
     pub fn commit(&mut self, local: LocalIndex, remote: SocketAddr, len: usize) {
         debug_assert!(len <= MAX_DATAGRAM_BYTES);
+        if len == 0 {
+            return;
+        }
         let start = self.used;
         self.used += len;
         if let Some(run) = self.runs.last_mut()

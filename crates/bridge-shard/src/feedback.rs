@@ -8,7 +8,7 @@
 use crate::control::StreamDescription;
 use crate::egress::{Egress, EgressSink, LocalIndex};
 use crate::forwarding::{count_refused, encoding, owned_stream};
-use crate::inbox::{Feedback, ShardMessage};
+use crate::inbox::{Feedback, MAX_HOPS, ShardMessage};
 use crate::packet_batch::{PlainKind, PlainPacket};
 use crate::shard::Shard;
 use bridge_metrics::ShardCounters;
@@ -105,13 +105,31 @@ impl Shard {
             self.counters.dropped_unknown_ssrc += 1;
             return;
         };
-        let owner = stream.owner;
-        if self.slot(owner).is_some() {
-            return self.feedback_to(now, owner, feedback, sink);
+        self.feedback_to(now, stream.owner, feedback, 0, sink);
+    }
+
+    /// Gives feedback to the session that it is for, here or, after `hops` shards, on another.
+    pub(crate) fn feedback_to(
+        &mut self,
+        now: Timestamp,
+        to: SessionId,
+        feedback: Feedback,
+        hops: u8,
+        sink: &mut dyn EgressSink,
+    ) {
+        if let Some(slot) = self.slot(to) {
+            let requester = self.current.replace(to);
+            self.ask_sender(now, slot, feedback, sink);
+            self.current = requester;
+            return;
         }
-        let shard = self.group.directory().shard_of(owner);
-        let Some(inbox) = shard.and_then(|shard| self.group.inbox(shard)) else { return };
-        if inbox.message(ShardMessage::Feedback { to: owner, feedback }).is_err() {
+        let shard = self.group.directory().shard_of(to);
+        let Some(inbox) = shard.and_then(|shard| self.group.inbox(shard)) else {
+            self.counters.dropped_unknown_ssrc += 1;
+            return;
+        };
+        let message = ShardMessage::Feedback { to, feedback, hops: hops + 1 };
+        if hops >= MAX_HOPS || inbox.message(message).is_err() {
             self.counters.dropped_shard_queue_full += 1;
         }
     }
@@ -122,16 +140,14 @@ impl Shard {
         snapshot.streams.get(&ssrc).copied()
     }
 
-    /// Asks the sender `to` for what a receiver wants.
-    pub(crate) fn feedback_to(
+    /// Asks the sender in `slot` for what a receiver wants.
+    fn ask_sender(
         &mut self,
         now: Timestamp,
-        to: SessionId,
+        slot: usize,
         feedback: Feedback,
         sink: &mut dyn EgressSink,
     ) {
-        let Some(slot) = self.slot(to) else { return };
-        self.current = Some(to);
         let own = self.local_video_ssrc(slot);
         match feedback {
             Feedback::Nack { ssrc, sequence_numbers } => {
@@ -201,15 +217,18 @@ impl Shard {
     ) {
         let own = self.local_video_ssrc(slot);
         let Some(session) = self.sessions.get_mut(slot) else { return };
+        // Whatever happens now, the timer does not stay due.
+        session.next_report = Timestamp::FAR_FUTURE;
         let Some((path, srtp)) = session.path.zip(session.transport.srtp()) else { return };
         let mut reported = false;
         session.reports.handle_timeout(now, own, None, |compound| {
             reported = true;
             send(compound, path, srtp, &mut self.egress, &mut self.counters, sink);
         });
-        // Nothing arrived: the next packet starts the timer again.
-        session.next_report =
-            if reported { session.reports.poll_timeout() } else { Timestamp::FAR_FUTURE };
+        // Otherwise nothing arrived, and the next packet starts the timer again.
+        if reported {
+            session.next_report = session.reports.poll_timeout();
+        }
     }
 
     /// Sends the transport-wide feedback that has become due.

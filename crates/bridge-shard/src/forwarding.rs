@@ -3,6 +3,7 @@
 use crate::conference::LocalConference;
 use crate::control::{ConferenceSnapshot, StreamDescription, StreamRole};
 use crate::egress::{Egress, EgressSink, LocalIndex};
+use crate::inbox::BATCH_QUEUE_LIMIT;
 use crate::packet_batch::{PacketBatch, PlainKind, PlainPacket};
 use crate::payload_types::PayloadKind;
 use crate::session::Session;
@@ -38,9 +39,9 @@ impl Shard {
         let packet = packet.get(..len).unwrap_or_default();
         self.counters.rtp_in += 1;
         let feedback_due = note_received(session, now, &header, kind, packet);
-        if session.next_report == Timestamp::FAR_FUTURE {
+        if session.next_report == Timestamp::FAR_FUTURE && session.path.is_some() {
             session.next_report = session.reports.poll_timeout().max(now);
-            self.set_timer(slot);
+            self.set_timer(slot, now);
         }
         if feedback_due {
             self.send_transport_feedback(now, slot, sink);
@@ -108,7 +109,6 @@ impl Shard {
         };
         if self.batch.is_full(max_len) {
             self.distribute_own(sink);
-            self.batch.clear();
         }
         if self.batch.push_with(max_len, plain, write).is_none() {
             self.counters.dropped_batch_full += 1;
@@ -117,11 +117,25 @@ impl Shard {
 
     /// Distributes the shard's own batch here and publishes it to the other shards concerned.
     pub(crate) fn distribute_own(&mut self, sink: &mut dyn EgressSink) {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.batch.round = self.publication.next_round();
         let batch = std::mem::replace(&mut self.batch, self.publication.spare());
         self.publish(&batch);
         self.distribute(&batch, sink);
-        let emptied = std::mem::replace(&mut self.batch, batch);
-        self.publication.keep(emptied);
+        let spare = std::mem::replace(&mut self.batch, batch);
+        self.batch.clear();
+        self.publication.keep(spare);
+    }
+
+    /// Distributes all that other shards have published here so far.
+    pub(crate) fn distribute_waiting(&mut self, sink: &mut dyn EgressSink) {
+        for _ in 0..BATCH_QUEUE_LIMIT {
+            let Some(batch) = self.inbox().pop_batch() else { return };
+            self.distribute_published(&batch, sink);
+            self.recycle(batch);
+        }
     }
 
     /// Distributes another shard's batch to the receivers on this one.
@@ -132,16 +146,22 @@ impl Shard {
 
     /// Receiver by receiver, so that what goes to one destination is contiguous in the arena.
     fn distribute(&mut self, batch: &PacketBatch, sink: &mut dyn EgressSink) {
+        self.publication.note_round(batch);
         let touched = self.conferences.assign(batch);
+        let current = self.current;
         for conference in &touched {
             let Some(conference) = self.conferences.get(*conference) else { continue };
             for slot in &conference.members {
                 let Some(session) = self.sessions.get_mut(*slot) else { continue };
+                if session.has_got(batch.origin, batch.round) {
+                    continue;
+                }
                 self.current = Some(session.id);
                 seal_for(session, conference, batch, &mut self.egress, &mut self.counters, sink);
             }
         }
         self.conferences.finish(touched);
+        self.current = current;
     }
 }
 
@@ -167,27 +187,29 @@ fn seal_for(
             PlainKind::Rtp { payload_type } if types.kind(payload_type).is_none() => continue,
             PlainKind::Rtp { .. } => {
                 let (header, payload) = batch.split(packet);
-                counters.rtp_out += 1;
                 srtp.sender.seal_rtp(header, payload, egress.room(sink))
             }
-            PlainKind::Rtcp => {
-                counters.rtcp_out += 1;
-                srtp.sender.seal_rtcp(batch.bytes(packet), egress.room(sink))
-            }
+            PlainKind::Rtcp => srtp.sender.seal_rtcp(batch.bytes(packet), egress.room(sink)),
         };
-        commit(sealed, path, egress, counters);
+        commit(sealed, packet.kind, path, egress, counters);
     }
 }
 
 fn commit<E>(
     sealed: Result<usize, E>,
+    kind: PlainKind,
     (local, remote): (LocalIndex, SocketAddr),
     egress: &mut Egress,
     counters: &mut ShardCounters,
 ) {
-    match sealed {
-        Ok(len) => egress.commit(local, remote, len),
-        Err(_) => counters.dropped_seal_failed += 1,
+    let Ok(len) = sealed else {
+        counters.dropped_seal_failed += 1;
+        return;
+    };
+    egress.commit(local, remote, len);
+    match kind {
+        PlainKind::Rtp { .. } => counters.rtp_out += 1,
+        PlainKind::Rtcp => counters.rtcp_out += 1,
     }
 }
 

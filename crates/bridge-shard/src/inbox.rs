@@ -1,16 +1,20 @@
 //! How others reach a shard: bounded queues and a way to wake it.
 
-use crate::control::ShardCommand;
+use crate::control::{SessionCommand, ShardCommand};
 use crate::packet_batch::PacketBatch;
 use crate::session::Session;
 use bridge_units::{SessionId, ShardId};
 use crossbeam_queue::ArrayQueue;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// Commands and hand-overs waiting for a shard: a join storm of 1,000 endpoints with some commands
-/// each. The control plane is told when it is full; a datagram is dropped.
+/// each. The control plane is told when it is full.
 pub(crate) const MESSAGE_QUEUE_LIMIT: usize = 8_192;
+
+/// Messages in the queue beyond which only commands are taken: datagrams, feedback and moves are
+/// peers' doing, and a lost command is worse than a lost packet or a session that stays.
+pub(crate) const PEER_MESSAGE_LIMIT: usize = MESSAGE_QUEUE_LIMIT / 2;
 
 /// Packet batches waiting for a shard: about 100 ms at one batch a millisecond.
 pub(crate) const BATCH_QUEUE_LIMIT: usize = 128;
@@ -18,7 +22,7 @@ pub(crate) const BATCH_QUEUE_LIMIT: usize = 128;
 /// Emptied batches on their way back to the shard that filled them.
 pub(crate) const RETURN_QUEUE_LIMIT: usize = BATCH_QUEUE_LIMIT;
 
-/// How often a datagram is handed on when its session keeps moving.
+/// How often a datagram, a command or feedback is handed on when its session keeps moving.
 pub(crate) const MAX_HOPS: u8 = 4;
 
 /// Interrupts a shard's wait for packets.
@@ -39,9 +43,18 @@ pub struct Inbox {
 /// Something other than media that reaches a shard through its inbox.
 pub(crate) enum ShardMessage {
     Command(ShardCommand),
+    /// A command that reached a shard which does not own its session.
+    PassedOn {
+        command: SessionCommand,
+        hops: u8,
+    },
     Datagram(HandedDatagram),
     Session(Box<Session>),
-    Feedback { to: SessionId, feedback: Feedback },
+    Feedback {
+        to: SessionId,
+        feedback: Feedback,
+        hops: u8,
+    },
 }
 
 /// A datagram that arrived on a shard which does not own its session.
@@ -85,6 +98,9 @@ impl Inbox {
 
     /// Interrupts the shard unless that is under way already.
     pub fn wake(&self) {
+        // Orders the push before the look at the flag, as `rearm` orders the flag before the look
+        // into the queues: without both, each side could miss what the other just did.
+        fence(Ordering::SeqCst);
         if !self.woken.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
@@ -93,9 +109,21 @@ impl Inbox {
     /// Called by the shard before it empties the queues, so that later arrivals wake it again.
     pub(crate) fn rearm(&self) {
         self.woken.store(false, Ordering::Release);
+        fence(Ordering::SeqCst);
     }
 
+    /// Whether something waits for the shard.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !(self.messages.is_empty() && self.batches.is_empty())
+    }
+
+    /// Gives the shard a message; back if there is no room for its kind.
     pub(crate) fn message(&self, message: ShardMessage) -> Result<(), ShardMessage> {
+        let by_control =
+            matches!(message, ShardMessage::Command(_) | ShardMessage::PassedOn { .. });
+        if !by_control && self.messages.len() >= PEER_MESSAGE_LIMIT {
+            return Err(message);
+        }
         self.messages.push(message)?;
         self.wake();
         Ok(())

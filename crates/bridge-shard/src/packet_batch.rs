@@ -32,6 +32,8 @@ pub(crate) enum PlainKind {
 pub(crate) struct PacketBatch {
     /// The shard that filled it and gets it back.
     pub(crate) origin: ShardId,
+    /// Counts the origin's batches: the same number for the copies that several shards get.
+    pub(crate) round: u64,
     bytes: Box<[u8]>,
     used: usize,
     packets: Vec<PlainPacket>,
@@ -41,6 +43,7 @@ impl PacketBatch {
     pub(crate) fn new(origin: ShardId) -> Self {
         Self {
             origin,
+            round: 0,
             bytes: vec![0; BATCH_BYTES].into_boxed_slice(),
             used: 0,
             packets: Vec::with_capacity(BATCH_PACKETS),

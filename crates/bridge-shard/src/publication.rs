@@ -10,6 +10,8 @@ const MAX_SPARE_BATCHES: usize = 64;
 /// Batches that a shard fills for others, and spare ones.
 pub(crate) struct Publication {
     own: ShardId,
+    /// The last round of each shard that was distributed here, by shard index.
+    rounds: Vec<u64>,
     outgoing: Vec<Option<Box<PacketBatch>>>,
     #[expect(clippy::vec_box, reason = "batches travel through queues as boxes")]
     spare: Vec<Box<PacketBatch>>,
@@ -17,7 +19,29 @@ pub(crate) struct Publication {
 
 impl Publication {
     pub(crate) fn new(own: ShardId, shards: usize) -> Self {
-        Self { own, outgoing: (0..shards).map(|_| None).collect(), spare: Vec::new() }
+        Self {
+            own,
+            rounds: vec![0; shards],
+            outgoing: (0..shards).map(|_| None).collect(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// The number of the shard's own next batch.
+    pub(crate) fn next_round(&self) -> u64 {
+        self.rounds.get(usize::from(self.own.0)).map_or(0, |round| round + 1)
+    }
+
+    /// Notes that `batch` is being distributed.
+    pub(crate) fn note_round(&mut self, batch: &PacketBatch) {
+        if let Some(round) = self.rounds.get_mut(usize::from(batch.origin.0)) {
+            *round = batch.round;
+        }
+    }
+
+    /// What a session that leaves has got: other shards may hold copies of it.
+    pub(crate) fn rounds(&self) -> &[u64] {
+        &self.rounds
     }
 
     /// An empty batch: a used one if there is one.
@@ -51,6 +75,7 @@ impl Shard {
                     Some(outgoing) => outgoing,
                     None => self.publication.spare(),
                 };
+                outgoing.round = batch.round;
                 if outgoing.push_copy(packet, batch.bytes(packet)) {
                     self.counters.packets_published += 1;
                 } else {

@@ -8,7 +8,7 @@ use crate::shard_group::ShardSettings;
 use bridge_cc::{ReceiverReports, TransportFeedbackGenerator};
 use bridge_rtp::HeaderExtensionIds;
 use bridge_transport::{PeerTransport, TransportSettings};
-use bridge_units::{ConferenceId, EndpointId, SessionId, Timestamp};
+use bridge_units::{ConferenceId, EndpointId, SessionId, ShardId, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub(crate) struct Session {
     /// When receiver reports are due; never while nothing arrives, so that silence costs nothing.
     pub(crate) next_report: Timestamp,
     pub(crate) next_activity: Timestamp,
+    /// The last round of each shard's batches that it got before it moved; empty if it never did.
+    pub(crate) rounds: Vec<u64>,
     next_order: u32,
     parked: Vec<SessionCommand>,
 }
@@ -89,6 +91,7 @@ impl Session {
             scheduled: Timestamp::FAR_FUTURE,
             next_report: Timestamp::FAR_FUTURE,
             next_activity: Timestamp::ZERO,
+            rounds: Vec::new(),
             next_order: 1,
             parked: Vec::new(),
         }
@@ -107,26 +110,30 @@ impl Session {
         }
     }
 
-    /// Puts `command` in its place: the commands that are to be carried out now, in order. `Err` if
-    /// too many wait for an earlier one.
-    pub(crate) fn in_order(
-        &mut self,
-        command: SessionCommand,
-    ) -> Result<Vec<SessionCommand>, SessionCommand> {
-        if command.order != self.next_order {
-            if command.order < self.next_order || self.parked.len() == MAX_PARKED_COMMANDS {
-                return Err(command);
-            }
-            self.parked.push(command);
-            return Ok(Vec::new());
+    /// Puts `command` in its place: the commands that are to be carried out now, in order, and how
+    /// many were lost. An earlier one for which too many wait does not come any more.
+    pub(crate) fn in_order(&mut self, command: SessionCommand) -> (Vec<SessionCommand>, u32) {
+        if command.order < self.next_order {
+            return (Vec::new(), 1);
         }
-        let mut ready = vec![command];
-        self.next_order += 1;
+        self.parked.push(command);
+        let mut lost = 0;
+        if self.parked.len() > MAX_PARKED_COMMANDS {
+            let first = self.parked.iter().map(|parked| parked.order).min();
+            lost = first.map_or(0, |first| first - self.next_order);
+            self.next_order += lost;
+        }
+        let mut ready = Vec::new();
         while let Some(i) = self.parked.iter().position(|parked| parked.order == self.next_order) {
             ready.push(self.parked.swap_remove(i));
             self.next_order += 1;
         }
-        Ok(ready)
+        (ready, lost)
+    }
+
+    /// Whether the session got this batch where it was before.
+    pub(crate) fn has_got(&self, origin: ShardId, round: u64) -> bool {
+        self.rounds.get(usize::from(origin.0)).is_some_and(|got| round <= *got)
     }
 
     /// When the session wants to be called next.

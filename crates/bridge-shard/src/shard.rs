@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Messages of the inbox that are taken in one turn, so that a storm of commands cannot starve media.
 const MESSAGES_PER_TURN: usize = 256;
@@ -28,6 +29,9 @@ const BATCHES_PER_TURN: usize = 8;
 
 /// Deadlines that are served in one turn.
 const TIMEOUTS_PER_TURN: usize = 256;
+
+/// The shortest time between two timeouts of one session.
+const MIN_TIMER_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The forwarding engine of one shard. Without sockets and clocks: a driver feeds datagrams and the
 /// time, and takes what is to be sent through an [`EgressSink`].
@@ -84,31 +88,34 @@ impl Shard {
     }
 
     /// Distributes what the batch brought and sends everything that waits.
-    pub fn end_batch(&mut self, sink: &mut dyn EgressSink) {
+    pub fn end_batch(&mut self, now: Timestamp, sink: &mut dyn EgressSink) {
         if !self.batch.is_empty() {
+            // A session on its way here gets what arrived here since it left.
+            let group = Arc::clone(&self.group);
+            if let Some(inbox) = group.inbox(self.id) {
+                self.take_messages(now, inbox, &mut { MESSAGES_PER_TURN }, sink);
+            }
             self.contained(|shard| shard.distribute_own(sink));
-            self.batch.clear();
         }
         self.egress.flush(sink);
     }
 
     /// Takes what others put into the inbox.
     pub fn handle_inbox(&mut self, now: Timestamp, sink: &mut dyn EgressSink) {
-        self.inbox().rearm();
         let group = Arc::clone(&self.group);
         let Some(inbox) = group.inbox(self.id) else { return };
+        inbox.rearm();
+        let mut messages_left = MESSAGES_PER_TURN;
+        self.take_messages(now, inbox, &mut messages_left, sink);
         for _ in 0..BATCHES_PER_TURN {
             let Some(batch) = inbox.pop_batch() else { break };
+            // A session that was handed over before the batch was published gets it.
+            self.take_messages(now, inbox, &mut messages_left, sink);
             self.contained(|shard| shard.distribute_published(&batch, sink));
             self.recycle(batch);
         }
-        for taken in 0.. {
-            if taken == MESSAGES_PER_TURN {
-                inbox.wake();
-                break;
-            }
-            let Some(message) = inbox.pop_message() else { break };
-            self.contained(|shard| shard.handle_message(now, message, sink));
+        if inbox.has_waiting() {
+            inbox.wake();
         }
     }
 
@@ -164,6 +171,18 @@ impl Shard {
 
     /// Sends what the session's transport wants to send, tells its events, and sets its timer.
     pub(crate) fn settle(&mut self, now: Timestamp, slot: usize, sink: &mut dyn EgressSink) {
+        self.poll_transport(now, slot, sink);
+        self.set_timer(slot, Timestamp::ZERO);
+    }
+
+    /// Makes the session come up when it wants to, but not before `earliest`.
+    pub(crate) fn set_timer(&mut self, slot: usize, earliest: Timestamp) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let deadline = session.deadline().max(earliest);
+        self.timers.set(session.id, &mut session.scheduled, deadline);
+    }
+
+    fn poll_transport(&mut self, now: Timestamp, slot: usize, sink: &mut dyn EgressSink) {
         while let Some(event) = self.sessions.get_mut(slot).and_then(|s| s.transport.poll_event()) {
             self.handle_transport_event(now, slot, event);
         }
@@ -174,13 +193,6 @@ impl Shard {
             .transport
             .selected()
             .and_then(|(local, remote)| Some((local_index(locals, local)?, remote)));
-        self.set_timer(slot);
-    }
-
-    pub(crate) fn set_timer(&mut self, slot: usize) {
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        let deadline = session.deadline();
-        self.timers.set(session.id, &mut session.scheduled, deadline);
     }
 
     fn send_transport(&mut self, now: Timestamp, slot: usize, sink: &mut dyn EgressSink) {
@@ -202,21 +214,25 @@ impl Shard {
         }
     }
 
-    /// Makes datagrams from `remote` reach the session, unless another holds the address.
+    /// Makes datagrams from `remote` reach the session, unless another holds the address. Only a
+    /// validated address gets the short way to it: one that was merely signalled may be somebody
+    /// else's.
     pub(crate) fn claim_remote(&mut self, slot: usize, remote: SocketAddr, validated: bool) {
+        if self.slot_by_remote.get(&remote) == Some(&slot) {
+            return;
+        }
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let known = session.remotes.contains(&remote);
         if (known && !validated) || (!known && session.remotes.len() >= crate::session::MAX_REMOTES)
         {
             return;
         }
-        if known && self.slot_by_remote.get(&remote) == Some(&slot) {
-            return;
-        }
         if self.group.directory().claim_remote(remote, session.id, validated) {
-            self.slot_by_remote.insert(remote, slot);
             if !known {
                 session.remotes.push(remote);
+            }
+            if validated {
+                self.slot_by_remote.insert(remote, slot);
             }
         }
     }
@@ -250,12 +266,31 @@ impl Shard {
         }
     }
 
+    fn take_messages(
+        &mut self,
+        now: Timestamp,
+        inbox: &Inbox,
+        left: &mut usize,
+        sink: &mut dyn EgressSink,
+    ) {
+        while *left > 0 {
+            let Some(message) = inbox.pop_message() else { return };
+            *left -= 1;
+            self.contained(|shard| shard.handle_message(now, message, sink));
+        }
+    }
+
     fn handle_message(&mut self, now: Timestamp, message: ShardMessage, sink: &mut dyn EgressSink) {
         match message {
             ShardMessage::Command(command) => self.handle_command(now, command, sink),
             ShardMessage::Datagram(datagram) => self.handle_handed_datagram(now, datagram, sink),
             ShardMessage::Session(session) => self.adopt(now, session, sink),
-            ShardMessage::Feedback { to, feedback } => self.feedback_to(now, to, feedback, sink),
+            ShardMessage::PassedOn { command, hops } => {
+                self.handle_session_command(now, command, hops, sink);
+            }
+            ShardMessage::Feedback { to, feedback, hops } => {
+                self.feedback_to(now, to, feedback, hops, sink);
+            }
         }
     }
 
@@ -277,7 +312,9 @@ impl Shard {
             self.send_receiver_report(now, slot, sink);
         }
         self.sessions[slot].transport.handle_timeout(now);
-        self.settle(now, slot, sink);
+        self.poll_transport(now, slot, sink);
+        // A deadline that stays in the past must not keep the thread from everything else.
+        self.set_timer(slot, now + MIN_TIMER_INTERVAL);
     }
 
     /// Runs `work`; if it panics, the session that it was for is dropped and the shard goes on.
@@ -288,7 +325,9 @@ impl Shard {
             self.conferences.reset();
             if let Some(slot) = self.current.take().and_then(|session| self.slot(session)) {
                 self.event(slot, SessionEventKind::Crashed);
-                self.remove_session(slot);
+                // It is out of every map before it is dropped, which may panic once more.
+                let removal = catch_unwind(AssertUnwindSafe(|| self.remove_session(slot)));
+                self.counters.panics += u64::from(removal.is_err());
             }
         }
     }

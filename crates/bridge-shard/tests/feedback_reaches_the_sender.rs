@@ -1,0 +1,194 @@
+//! What receivers ask for reaches the right sender, on whichever shard it is, and what ends at the
+//! bridge ends there.
+
+mod common;
+
+use std::time::Duration;
+
+use bridge_rtp::rtcp::{FirEntry, ReportBlock, SenderInfo};
+use bridge_rtp::{RtcpPacket, RtcpWriter};
+use common::{BRIDGE_SSRC, TICK, VIDEO, World, audio_ssrc, rtp, video_ssrc};
+
+fn rtcp(write: impl FnOnce(&mut RtcpWriter<'_>)) -> Vec<u8> {
+    let mut buffer = [0; 1_500];
+    let mut writer = RtcpWriter::new(&mut buffer);
+    write(&mut writer);
+    writer.as_bytes().to_vec()
+}
+
+/// SSRC and numbers of the NACKs that a client got.
+fn nacks(world: &World, client: usize) -> Vec<(u32, Vec<u16>)> {
+    world.clients[client].reports(|packet| match packet {
+        RtcpPacket::Nack(nack) => {
+            assert_eq!(nack.sender_ssrc, BRIDGE_SSRC);
+            Some((nack.media_ssrc, nack.sequence_numbers().collect()))
+        }
+        _ => None,
+    })
+}
+
+fn keyframe_requests(world: &World, client: usize) -> Vec<u32> {
+    world.clients[client].reports(|packet| match packet {
+        RtcpPacket::PictureLossIndication(pli) => Some(pli.media_ssrc),
+        RtcpPacket::FullIntraRequest(fir) => fir.entries().next().map(|entry| entry.ssrc),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_nack_reaches_only_the_sender_here_and_on_another_shard() {
+    for receiver_shard in [0, 1] {
+        let mut world = World::with_clients(2, &[0, receiver_shard, 0]);
+        let ssrc = video_ssrc(world.clients[0].session, 0);
+        let nack = rtcp(|writer| writer.nack(1, ssrc, [7, 9, 65_535]).unwrap());
+        world.clients[1].send_rtcp(&nack);
+        world.run_for(5 * TICK);
+        assert_eq!(nacks(&world, 0), [(ssrc, vec![7, 9, 65_535])]);
+        assert!(world.clients[1].rtcp.is_empty() && world.clients[2].rtcp.is_empty());
+        let totals = world.totals();
+        assert_eq!((totals.nacks_in, totals.nacks_out), (1, 1));
+    }
+}
+
+#[test]
+fn feedback_for_unknown_streams_goes_nowhere() {
+    let mut world = World::with_clients(2, &[0, 1]);
+    world.clients[1].send_rtcp(&rtcp(|writer| {
+        writer.nack(1, 0xdead_beef, [1]).unwrap();
+        writer.picture_loss_indication(1, 0xdead_beef).unwrap();
+    }));
+    world.run_for(5 * TICK);
+    assert_eq!(world.totals().dropped_unknown_ssrc, 2);
+    assert!(world.clients[0].rtcp.is_empty());
+}
+
+#[test]
+fn feedback_follows_a_sender_that_moves() {
+    let mut world = World::with_clients(3, &[0, 1]);
+    let ssrc = video_ssrc(world.clients[0].session, 0);
+    for round in 0..30_u16 {
+        world.land(0, usize::from(round) % 3);
+        world.send_audio(0, [round]);
+        world.clients[1].send_rtcp(&rtcp(|writer| writer.nack(1, ssrc, [round]).unwrap()));
+        world.tick();
+    }
+    world.run_for(10 * TICK);
+    assert!(world.totals().sessions_moved_here > 5);
+    let mut numbers: Vec<_> = nacks(&world, 0).into_iter().flat_map(|nack| nack.1).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn keyframe_requests_reach_the_sender_throttled() {
+    for receiver_shard in [0, 1] {
+        let mut world = World::with_clients(2, &[0, receiver_shard, receiver_shard]);
+        let ssrc = video_ssrc(world.clients[0].session, 0);
+        let pli = rtcp(|writer| writer.picture_loss_indication(1, ssrc).unwrap());
+        let fir = rtcp(|writer| {
+            writer.full_intra_request(1, &[FirEntry { ssrc, sequence_number: 1 }]).unwrap();
+        });
+        for _ in 0..10 {
+            world.clients[1].send_rtcp(&pli);
+            world.clients[2].send_rtcp(&fir);
+        }
+        world.run_for(10 * TICK);
+        assert_eq!(keyframe_requests(&world, 0), [ssrc], "one for all within 200 ms");
+        world.run_for(Duration::from_millis(250));
+        world.clients[1].send_rtcp(&pli);
+        world.run_for(10 * TICK);
+        assert_eq!(keyframe_requests(&world, 0).len(), 2);
+        let totals = world.totals();
+        assert_eq!((totals.keyframe_requests_in, totals.keyframe_requests_out), (21, 2));
+    }
+}
+
+#[test]
+fn sender_reports_are_forwarded_without_report_blocks() {
+    let mut world = World::with_clients(2, &[0, 0, 1]);
+    let session = world.clients[0].session;
+    let info = SenderInfo {
+        ssrc: video_ssrc(session, 0),
+        ntp_timestamp: 0x0123_4567_89ab_cdef,
+        rtp_timestamp: 90_000,
+        packet_count: 10,
+        octet_count: 1_000,
+    };
+    let block = ReportBlock { ssrc: 5, ..ReportBlock::default() };
+    let other = SenderInfo { ssrc: video_ssrc(session, 1), ..info };
+    let foreign = SenderInfo { ssrc: audio_ssrc(world.clients[1].session), ..info };
+    for info in [info, other, foreign] {
+        world.clients[0].send_rtcp(&rtcp(|writer| writer.sender_report(&info, &[block]).unwrap()));
+    }
+    world.run_for(5 * TICK);
+    for receiver in [1, 2] {
+        let reports = world.clients[receiver].reports(|packet| match packet {
+            RtcpPacket::SenderReport(report) => Some((report.info, report.blocks.len())),
+            _ => None,
+        });
+        assert_eq!(reports, [(info, 0)], "the first encoding's, and nobody else's");
+    }
+    assert!(world.clients[0].rtcp.is_empty());
+}
+
+#[test]
+fn the_bridge_reports_what_it_received_and_ends_what_receivers_report() {
+    let mut world = World::with_clients(2, &[0, 1]);
+    let session = world.clients[0].session;
+    let ssrc = video_ssrc(session, 0);
+    let block = ReportBlock { ssrc, ..ReportBlock::default() };
+    world.clients[1].send_rtcp(&rtcp(|writer| writer.receiver_report(1, &[block]).unwrap()));
+    for number in 0..100_u16 {
+        let sequence = number.to_be_bytes();
+        world.clients[0].send_rtp(&rtp(ssrc, VIDEO, number, &[(5, &sequence)], &[0; 100]));
+        world.run_for(Duration::from_millis(10));
+    }
+    world.run_for(Duration::from_secs(1));
+    let highest = world.clients[0].reports(|packet| match packet {
+        RtcpPacket::ReceiverReport(report) => {
+            assert_eq!(report.sender_ssrc, BRIDGE_SSRC);
+            report.blocks.iter().find(|b| b.ssrc == ssrc).map(|b| b.extended_highest_sequence)
+        }
+        _ => None,
+    });
+    assert_eq!(highest.last(), Some(&99));
+    let told: usize = world.clients[0]
+        .reports(|packet| match packet {
+            RtcpPacket::TransportFeedback(f) => {
+                Some(f.statuses().filter(|status| status.delta_ticks.is_some()).count())
+            }
+            _ => None,
+        })
+        .into_iter()
+        .sum();
+    assert!(told >= 90, "transport-wide feedback about {told} of 100 packets");
+    assert!(world.clients[1].rtcp.is_empty(), "receiver got {:?}", world.clients[1].rtcp.len());
+    let reports = world.clients[0].rtcp.len();
+    world.run_for(Duration::from_secs(3));
+    assert!(world.clients[0].rtcp.len() <= reports + 1, "silence costs nothing");
+}
+
+/// The client keeps sending and answers nothing: when consent has run out there is no path to send
+/// reports on. The timer must not stay due.
+#[test]
+fn a_sender_without_a_path_back_does_not_keep_the_shard_busy() {
+    let mut world = World::with_clients(1, &[0, 0]);
+    world.send_audio(0, [0]);
+    world.run_for(Duration::from_secs(1));
+    world.clients[0].deaf = true;
+    for number in 1..40 {
+        world.send_audio(0, [number]);
+        world.run_for(Duration::from_secs(1));
+    }
+    assert_eq!(world.heard(1, audio_ssrc(world.clients[0].session)).len(), 40);
+    world.send_audio(0, [40]);
+    world.tick();
+    let mut wire = common::Wire::default();
+    let shard = &mut world.shards[0];
+    let mut turns = 0;
+    while shard.poll_timeout() <= world.now && turns < 100 {
+        shard.handle_timeout(world.now, &mut wire);
+        turns += 1;
+    }
+    assert!(turns < 3, "{turns} turns without getting anywhere");
+}
