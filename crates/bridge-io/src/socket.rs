@@ -20,6 +20,9 @@ pub(crate) const RECEIVE_MESSAGE_BYTES: usize = 65_535;
 /// Messages per send call; the kernel's own limit is 1,024.
 const SEND_BATCH: usize = 256;
 
+/// Runs in a row that may be refused before segmentation is turned off: each costs one more call.
+const MAX_REFUSED_RUNS: u32 = 32;
+
 /// Buffers for one receive call, shared by all sockets of a shard. Pages that no datagram reached are
 /// never touched.
 pub struct ReceiveBuffers {
@@ -54,6 +57,8 @@ struct ControlBuffer([u8; 64]);
 pub struct UdpSocket {
     socket: Socket,
     segmentation: bool,
+    /// Runs refused since the kernel last took one.
+    refused_runs: u32,
 }
 
 impl ReceiveBuffers {
@@ -145,14 +150,14 @@ impl UdpSocket {
         let granted = socket.recv_buffer_size()? / 2;
         let _ = set_int(&socket, libc::SOL_UDP, libc::UDP_GRO, 1);
         let segmentation = set_int(&socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
-        Ok((Self { socket, segmentation }, granted))
+        Ok((Self { socket, segmentation, refused_runs: 0 }, granted))
     }
 
     /// Takes over a bound socket as it is: every datagram arrives by itself (no UDP_GRO) and leaves by
     /// itself (no UDP_SEGMENT), as a peer of the bridge has it.
     pub fn plain(socket: std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: socket.into(), segmentation: false })
+        Ok(Self { socket: socket.into(), segmentation: false, refused_runs: 0 })
     }
 
     /// The address it is bound to.
@@ -196,6 +201,11 @@ impl UdpSocket {
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (i, header) in headers[..count].iter().enumerate() {
             let len = header.msg_len as usize;
+            if header.msg_hdr.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 {
+                // Incomplete, or without the size of its segments: nothing that can be used.
+                buffers.received.push(Received { from: UNKNOWN_SENDER, len: 0, segment: 1 });
+                continue;
+            }
             let from = socket_address(&buffers.names[i]).unwrap_or(UNKNOWN_SENDER);
             let segment = gro_segment(&header.msg_hdr).unwrap_or(len).max(1);
             buffers.received.push(Received { from, len, segment });
@@ -219,32 +229,55 @@ impl UdpSocket {
         runs: &[Run],
         outcome: &mut SendOutcome,
     ) {
-        let mut rest = runs;
-        while let Some(first) = rest.first() {
-            if !self.segmentation && first.segments > 1 {
+        for (i, run) in runs.iter().enumerate() {
+            buffers.describe(i, arena, run);
+        }
+        let mut next = 0;
+        while let Some(first) = runs.get(next) {
+            let ready = self.ready(&runs[next..]);
+            if ready == 0 {
                 self.send_one_by_one(arena, first, outcome);
-                rest = &rest[1..];
+                next += 1;
                 continue;
             }
-            match self.send_messages(buffers, arena, rest) {
+            match self.send_messages(&mut buffers.headers[next..next + ready]) {
                 Ok(sent) => {
-                    for run in &rest[..sent] {
+                    for run in &runs[next..next + sent] {
                         outcome.datagrams += run.segments as u64;
                         outcome.bytes += run.bytes as u64;
                         outcome.messages += 1;
+                        if run.segments > 1 {
+                            self.refused_runs = 0;
+                        }
                     }
-                    rest = &rest[sent.max(1)..];
+                    next += sent.max(1);
                 }
-                Err(error) if is_segmentation_refused(&error) && first.segments > 1 => {
-                    tracing::warn!(%error, "UDP segmentation offload refused; turned off");
-                    self.segmentation = false;
+                Err(error) if first.segments > 1 && is_segmentation_refused(&error) => {
+                    self.note_refused_run(&error);
+                    self.send_one_by_one(arena, first, outcome);
+                    next += 1;
                 }
                 Err(_) => {
                     // ENOBUFS, EAGAIN, EPERM, unreachable...: this run is lost, the next may go.
                     outcome.refused += first.segments as u64;
-                    rest = &rest[1..];
+                    next += 1;
                 }
             }
+        }
+    }
+
+    /// How many of `runs`, from the first, the kernel can take in one call.
+    fn ready(&self, runs: &[Run]) -> usize {
+        runs.iter().take_while(|run| self.segmentation || run.segments == 1).count()
+    }
+
+    /// One destination's small path MTU refuses its runs and no others, so only a socket that takes
+    /// none at all stops trying.
+    fn note_refused_run(&mut self, error: &io::Error) {
+        self.refused_runs += 1;
+        if self.refused_runs == MAX_REFUSED_RUNS {
+            tracing::warn!(%error, "UDP segmentation offload refused; turned off");
+            self.segmentation = false;
         }
     }
 
@@ -262,25 +295,11 @@ impl UdpSocket {
     }
 
     #[allow(unsafe_code)]
-    fn send_messages(
-        &self,
-        buffers: &mut SendBuffers,
-        arena: &[u8],
-        runs: &[Run],
-    ) -> io::Result<usize> {
-        let single_only = !self.segmentation;
-        let count = runs
-            .iter()
-            .take(SEND_BATCH)
-            .take_while(|run| !single_only || run.segments == 1)
-            .count();
-        for (i, run) in runs[..count].iter().enumerate() {
-            buffers.describe(i, arena, run);
-        }
-        // SAFETY: every header points to data that outlives the call, with its true size; the kernel
-        // does not write through the iovecs of a send.
+    fn send_messages(&self, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
+        // SAFETY: every header was described for this send: it points to data that outlives the
+        // call, with its true size; the kernel does not write through the iovecs of a send.
         let sent = unsafe {
-            libc::sendmmsg(self.socket.as_raw_fd(), buffers.headers.as_mut_ptr(), count as u32, 0)
+            libc::sendmmsg(self.socket.as_raw_fd(), headers.as_mut_ptr(), headers.len() as u32, 0)
         };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
@@ -345,6 +364,8 @@ fn write_address(name: &mut libc::sockaddr_in6, address: SocketAddr) -> u32 {
         SocketAddr::V6(v6) => {
             name.sin6_family = libc::AF_INET6 as u16;
             name.sin6_port = v6.port().to_be();
+            // Where a sockaddr_in has its address.
+            name.sin6_flowinfo = 0;
             name.sin6_addr.s6_addr = v6.ip().octets();
             name.sin6_scope_id = v6.scope_id();
             size_of::<libc::sockaddr_in6>() as u32
@@ -384,3 +405,52 @@ fn write_segment_size(header: &mut libc::msghdr, control: &mut ControlBuffer, se
 }
 
 const UNKNOWN_SENDER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_shard::{Egress, EgressSink};
+
+    struct Sink<'a>(&'a mut UdpSocket, SendBuffers);
+
+    impl EgressSink for Sink<'_> {
+        fn send(&mut self, arena: &[u8], runs: &[Run]) -> SendOutcome {
+            self.0.send(&mut self.1, arena, runs)
+        }
+    }
+
+    /// A kernel that computes no checksum for a socket refuses its runs with EINVAL.
+    #[test]
+    fn refused_runs_arrive_one_by_one_and_segmentation_is_turned_off_only_if_all_are() {
+        let localhost = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (mut socket, _) = UdpSocket::bind(localhost, 1 << 20).unwrap();
+        let receiver = std::net::UdpSocket::bind(localhost).unwrap();
+        receiver.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        let to = receiver.local_addr().unwrap();
+        let round = |socket: &mut UdpSocket, refused: bool| {
+            set_int(&socket.socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, c_int::from(refused))
+                .unwrap();
+            let (mut egress, mut sink) = (Egress::new(), Sink(socket, SendBuffers::new()));
+            for len in [900, 900, 500] {
+                egress.room(&mut sink)[..len].fill(7);
+                egress.commit(0, to, len);
+            }
+            egress.flush(&mut sink);
+            assert_eq!((egress.outcome().datagrams, egress.outcome().refused), (3, 0));
+            let mut buffer = [0; 2_000];
+            let sizes: Vec<_> = (0..3).map(|_| receiver.recv(&mut buffer).unwrap()).collect();
+            assert_eq!(sizes, [900, 900, 500]);
+            egress.outcome().messages
+        };
+        assert_eq!(round(&mut socket, false), 1, "one run");
+        for _ in 1..MAX_REFUSED_RUNS {
+            assert_eq!(round(&mut socket, true), 3);
+        }
+        assert_eq!(round(&mut socket, false), 1, "still on");
+        for _ in 0..MAX_REFUSED_RUNS {
+            assert_eq!(round(&mut socket, true), 3);
+        }
+        assert!(!socket.segmentation);
+        assert_eq!(round(&mut socket, false), 3);
+    }
+}

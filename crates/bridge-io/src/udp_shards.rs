@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::shard_thread::{ShardThread, StopFlag};
 use crate::socket::UdpSocket;
 use crate::waker::EventWaker;
-use bridge_shard::{EventSink, Inbox, Shard, ShardGroup, ShardSettings, ShardWaker};
+use bridge_shard::{EventSink, Inbox, MAX_SHARDS, Shard, ShardGroup, ShardSettings, ShardWaker};
 use bridge_units::ShardId;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 pub struct UdpSettings {
     /// The port on every address; 0 takes one that is free (for tests).
     pub port: u16,
-    /// How many shards there are; at least 1.
+    /// How many shards there are; at least 1 and at most [`MAX_SHARDS`] are started.
     pub shards: u16,
     /// Whether shard i is pinned to the i-th core that the process may use.
     pub pin: bool,
@@ -59,7 +59,7 @@ pub struct UdpShards {
 pub fn bind(settings: &UdpSettings, addresses: &[IpAddr]) -> BoundAddresses {
     let mut bound = BoundAddresses {
         addresses: Vec::new(),
-        sockets: (0..settings.shards).map(|_| Vec::new()).collect(),
+        sockets: (0..settings.shard_count()).map(|_| Vec::new()).collect(),
         refused: Vec::new(),
         granted: 0,
     };
@@ -77,6 +77,12 @@ pub fn bind(settings: &UdpSettings, addresses: &[IpAddr]) -> BoundAddresses {
         }
     }
     bound
+}
+
+impl UdpSettings {
+    fn shard_count(&self) -> u16 {
+        self.shards.clamp(1, MAX_SHARDS)
+    }
 }
 
 impl BoundAddresses {
@@ -103,8 +109,9 @@ impl BoundAddresses {
         events: Arc<dyn EventSink>,
         clock: Clock,
     ) -> Result<UdpShards, BindError> {
-        let wakers =
-            (0..settings.shards).map(|_| EventWaker::new()).collect::<Result<Vec<_>, _>>()?;
+        let wakers = (0..settings.shard_count())
+            .map(|_| EventWaker::new())
+            .collect::<Result<Vec<_>, _>>()?;
         let inboxes = wakers
             .iter()
             .map(|waker| Inbox::new(Box::new(waker.clone()) as Box<dyn ShardWaker>))
@@ -112,7 +119,7 @@ impl BoundAddresses {
         let group = Arc::new(ShardGroup::new(shard_settings, inboxes, events));
         let stop = StopFlag::default();
         let mut running = UdpShards { threads: Vec::new(), stop: stop.clone(), group };
-        for ((index, sockets), waker) in (0..settings.shards).zip(self.sockets).zip(wakers) {
+        for ((index, sockets), waker) in (0..settings.shard_count()).zip(self.sockets).zip(wakers) {
             let shard = Shard::new(ShardId(index), Arc::clone(&running.group));
             let pin_to = settings.pin.then_some(usize::from(index));
             let thread = ShardThread::new(shard, sockets, waker, clock, stop.clone())?;
@@ -161,7 +168,7 @@ fn bind_group(
     let (first, granted) = UdpSocket::bind(address, settings.receive_buffer)?;
     let local = first.local_addr()?;
     let mut sockets = vec![first];
-    for _ in 1..settings.shards {
+    for _ in 1..settings.shard_count() {
         sockets.push(UdpSocket::bind(local, settings.receive_buffer)?.0);
     }
     Ok((local, sockets, granted))
@@ -192,6 +199,16 @@ mod tests {
             bind(&settings(port), &["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()]);
         assert_eq!(bound.addresses(), [SocketAddr::from(([127, 0, 0, 2], port))]);
         assert_eq!(bound.refused()[0].0, SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+
+    #[test]
+    fn there_are_never_no_shards_nor_more_than_can_be_named() {
+        for (wanted, started) in [(0, 1), (MAX_SHARDS + 1, usize::from(MAX_SHARDS))] {
+            let settings = UdpSettings { shards: wanted, ..settings(0) };
+            let bound = bind(&settings, &["127.0.0.1".parse().unwrap()]);
+            assert_eq!(bound.sockets.len(), started);
+            assert!(bound.sockets.iter().all(|sockets| sockets.len() == 1));
+        }
     }
 
     #[test]
