@@ -94,10 +94,12 @@ impl ConnectionSettings {
 
     /// Whether `other` logs in to the same account of the same server. Everything else is ignored
     /// when a connection is added again at run time, as in JVB.
+    ///
+    /// Differs from JVB: a port or domain that is not set equals its default.
     pub fn is_same_account(&self, other: &Self) -> bool {
         self.hostname == other.hostname
-            && self.port == other.port
-            && self.domain == other.domain
+            && self.effective_port() == other.effective_port()
+            && self.effective_domain() == other.effective_domain()
             && self.username == other.username
     }
 }
@@ -291,6 +293,17 @@ mod tests {
         }
         let disabled = with(&[("security_mode", "disabled")]).unwrap();
         assert_eq!(disabled.effective_security_mode(), SecurityMode::Disabled);
+    }
+
+    #[test]
+    fn accounts_are_compared_by_server_and_user() {
+        let settings = with(&[]).unwrap();
+        for same in [("port", "5222"), ("domain", "xmpp.example.net"), ("password", "other")] {
+            assert!(settings.is_same_account(&with(&[same]).unwrap()), "{same:?}");
+        }
+        for other in [("hostname", "x"), ("port", "5223"), ("domain", "x"), ("username", "x")] {
+            assert!(!settings.is_same_account(&with(&[other]).unwrap()), "{other:?}");
+        }
     }
 
     #[test]
