@@ -1,0 +1,182 @@
+//! What the threads and processes say, once a second and between two moments.
+
+use std::time::Duration;
+
+use bridge_io::Clock;
+use bridge_units::Timestamp;
+
+use crate::command::{Durations, ReceiverSnapshot, SenderSnapshot};
+use crate::error::LoadError;
+use crate::join::Joiner;
+use crate::process_usage::ProcessUsage;
+use crate::reception::{ReceptionCounts, WrongCounts};
+use crate::sender::SenderThread;
+
+/// Everything that is known at one moment, counted from the start of the run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sample {
+    pub(crate) at: Timestamp,
+    pub(crate) sent: SenderSnapshot,
+    pub(crate) received: ReceptionCounts,
+    pub(crate) endpoints: usize,
+    pub(crate) connected: usize,
+    pub(crate) silent: usize,
+    pub(crate) bridge: Option<ProcessUsage>,
+    pub(crate) generator: ProcessUsage,
+}
+
+/// What happened between two samples.
+#[derive(Clone)]
+pub(crate) struct Window {
+    pub(crate) begin: Sample,
+    pub(crate) end: Sample,
+    pub(crate) durations: Durations,
+}
+
+/// Reads samples.
+pub(crate) struct Meter {
+    clock: Clock,
+    pid: Option<u32>,
+}
+
+impl Meter {
+    pub(crate) fn new(clock: Clock, pid: Option<u32>) -> Result<Self, LoadError> {
+        match pid {
+            Some(pid) if ProcessUsage::of(pid).is_none() => Err(LoadError::NoProcess(pid)),
+            pid => Ok(Self { clock, pid }),
+        }
+    }
+
+    /// The state now, and the durations since the last sample.
+    pub(crate) fn sample(
+        &self,
+        sender: &SenderThread,
+        joiner: &Joiner,
+    ) -> Result<(Sample, Durations), LoadError> {
+        let mut sample = Sample {
+            bridge: self.pid.and_then(ProcessUsage::of),
+            generator: ProcessUsage::of_self().unwrap_or_default(),
+            sent: sender.snapshot()?,
+            at: self.clock.now(),
+            ..Sample::default()
+        };
+        let mut durations = Durations::new();
+        for receiver in joiner.receivers() {
+            let snapshot: ReceiverSnapshot = receiver.snapshot()?;
+            sample.received.add(&snapshot.counts);
+            sample.endpoints += snapshot.endpoints;
+            sample.connected += snapshot.connected;
+            sample.silent += snapshot.silent;
+            durations.add(&snapshot.durations);
+        }
+        Ok((sample, durations))
+    }
+}
+
+impl Window {
+    pub(crate) fn length(&self) -> Duration {
+        self.end.at.since(self.begin.at)
+    }
+
+    pub(crate) fn packets_in(&self) -> u64 {
+        self.end.sent.packets - self.begin.sent.packets
+    }
+
+    pub(crate) fn packets_out(&self) -> u64 {
+        self.end.received.packets - self.begin.received.packets
+    }
+
+    pub(crate) fn bytes_out(&self) -> u64 {
+        self.end.received.bytes - self.begin.received.bytes
+    }
+
+    /// Sequence numbers that are missing, of those that should have come.
+    pub(crate) fn loss_ratio(&self) -> f64 {
+        // Late packets of before may fill holes of before.
+        let lost = self.end.received.lost.saturating_sub(self.begin.received.lost);
+        ratio(lost as f64, (lost + self.packets_out()) as f64).unwrap_or(0.0)
+    }
+
+    /// Of a second: packets that left the bridge.
+    pub(crate) fn packets_out_per_second(&self) -> f64 {
+        ratio(self.packets_out() as f64, self.length().as_secs_f64()).unwrap_or(0.0)
+    }
+
+    pub(crate) fn packets_in_per_second(&self) -> f64 {
+        ratio(self.packets_in() as f64, self.length().as_secs_f64()).unwrap_or(0.0)
+    }
+
+    /// CPU time of the bridge.
+    pub(crate) fn bridge_cpu(&self) -> Option<Duration> {
+        Some(self.end.bridge?.cpu.saturating_sub(self.begin.bridge?.cpu))
+    }
+
+    pub(crate) fn bridge_cpu_micros_per_packet_out(&self) -> Option<f64> {
+        ratio(self.bridge_cpu()?.as_secs_f64() * 1e6, self.packets_out() as f64)
+    }
+
+    /// Cores that the bridge used.
+    pub(crate) fn bridge_cpu_ratio(&self) -> Option<f64> {
+        ratio(self.bridge_cpu()?.as_secs_f64(), self.length().as_secs_f64())
+    }
+
+    /// Cores that the generator used, all of them and the busiest thread's.
+    pub(crate) fn generator_cpu_ratios(&self) -> (f64, f64) {
+        let share = |of: fn(&ProcessUsage) -> Duration| {
+            let used = of(&self.end.generator).saturating_sub(of(&self.begin.generator));
+            ratio(used.as_secs_f64(), self.length().as_secs_f64()).unwrap_or(0.0)
+        };
+        (share(|usage| usage.cpu), share(|usage| usage.busiest))
+    }
+
+    pub(crate) fn wrong(&self) -> WrongCounts {
+        self.end.received.wrong
+    }
+}
+
+/// `None` if there is nothing to divide by.
+pub(crate) fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then_some(part / whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(seconds: u64, packets: u64, lost: u64) -> Sample {
+        let cpu = Duration::from_millis(200 * seconds);
+        let usage = ProcessUsage { cpu, busiest: cpu / 2, resident: 1 };
+        Sample {
+            at: Timestamp::from_millis(1_000 * seconds),
+            received: ReceptionCounts { packets, lost, ..ReceptionCounts::default() },
+            bridge: Some(usage),
+            generator: usage,
+            ..Sample::default()
+        }
+    }
+
+    #[test]
+    fn windows_are_differences() {
+        let durations = Durations::new();
+        let window =
+            Window { begin: sample(10, 1_000, 5), end: sample(20, 100_900, 105), durations };
+        assert_eq!(window.packets_out(), 99_900);
+        assert!((window.loss_ratio() - 0.001).abs() < 1e-9);
+        assert!((window.packets_out_per_second() - 9_990.0).abs() < 1e-9);
+        let cpu = window.bridge_cpu_micros_per_packet_out().unwrap();
+        assert!((cpu - 2_000_000.0 / 99_900.0).abs() < 1e-9);
+        let (all, busiest) = window.generator_cpu_ratios();
+        assert!((all - 0.2).abs() < 1e-9 && (busiest - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_is_divided_by_nothing() {
+        let window = Window {
+            begin: Sample::default(),
+            end: Sample::default(),
+            durations: Durations::new(),
+        };
+        assert_eq!(window.loss_ratio(), 0.0);
+        assert_eq!(window.bridge_cpu_micros_per_packet_out(), None);
+    }
+}

@@ -1,0 +1,449 @@
+//! What a run found.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::arguments::Arguments;
+use crate::command::Durations;
+use crate::histogram::Histogram;
+use crate::measurement::{Sample, Window, ratio};
+use crate::reception::{Wrong, WrongCounts};
+use crate::scenario::{self, Scenario};
+
+/// The result of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The scenario's name.
+    pub scenario: &'static str,
+    /// The bridge's HTTP interface.
+    pub bridge: String,
+    /// Endpoints that joined.
+    pub endpoints: usize,
+    /// How long was measured.
+    pub measured: Duration,
+    /// RTP packets sent to the bridge while it was measured.
+    pub packets_in: u64,
+    /// RTP packets received from it.
+    pub packets_out: u64,
+    /// Bytes of these.
+    pub bytes_out: u64,
+    /// Of what should have come, 0 to 1.
+    pub loss_ratio: f64,
+    /// CPU time of the bridge for each packet that left it, in microseconds.
+    pub bridge_cpu_us_per_packet_out: Option<f64>,
+    /// Cores that the bridge used.
+    pub bridge_cpu_ratio: Option<f64>,
+    /// Resident memory of the bridge at the end of measuring.
+    pub bridge_rss_bytes: Option<u64>,
+    /// What each endpoint added to it, connected and silent.
+    pub bridge_rss_bytes_per_endpoint: Option<f64>,
+    /// From the generator's send to its receipt.
+    pub delay_first: Quantiles,
+    /// As above, for the last receiver.
+    pub delay_last: Quantiles,
+    /// As above, for all sampled receivers.
+    pub delay_any: Quantiles,
+    /// From the request for an endpoint until it has keys.
+    pub join: Quantiles,
+    /// Until it has its first media packet, where media flowed before it joined.
+    pub first_media: Quantiles,
+    /// Cores that the generator used.
+    pub generator_cpu_ratio: f64,
+    /// Share of a core that its busiest thread used.
+    pub generator_busiest_thread_ratio: f64,
+    /// Times that it could not keep up.
+    pub generator_late: u64,
+    /// Packets that were opened and compared.
+    pub packets_opened: u64,
+    /// Packets of the retransmission format that came.
+    pub retransmissions: u64,
+    /// What was wrong, by name.
+    pub error_kinds: Vec<(&'static str, u64)>,
+    /// Each second.
+    pub series: Vec<Point>,
+    /// What was raised, step by step.
+    pub steps: Vec<Step>,
+}
+
+/// The distribution of a duration; `None` where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quantiles {
+    /// The median.
+    pub p50: Option<Duration>,
+    /// Of a hundred, one takes longer.
+    pub p99: Option<Duration>,
+    /// Of a thousand, one takes longer.
+    pub p999: Option<Duration>,
+}
+
+/// One second of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Seconds since the generator began.
+    pub at: f64,
+    /// Packets a second into the bridge.
+    pub packets_in: f64,
+    /// Packets a second out of it.
+    pub packets_out: f64,
+    /// Of what should have come, 0 to 1.
+    pub loss_ratio: f64,
+    /// The 99th percentile of the delay, in microseconds.
+    pub delay_p99_us: Option<f64>,
+    /// Cores that the bridge used.
+    pub bridge_cpu_ratio: Option<f64>,
+    /// Its resident memory.
+    pub bridge_rss_bytes: Option<u64>,
+    /// Cores that the generator used.
+    pub generator_cpu_ratio: f64,
+}
+
+/// One step of a scenario that raises something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// What was raised: packets a second and sender, or joins a second.
+    pub rate: f64,
+    /// What was reached: packets a second out of the bridge, or joins a second.
+    pub reached: f64,
+    /// Packets lost, or joins that failed; 0 to 1.
+    pub loss_ratio: f64,
+    /// Delay, or time to the first media packet.
+    pub p99: Option<Duration>,
+    /// CPU time of the bridge for each packet that left it.
+    pub bridge_cpu_us_per_packet_out: Option<f64>,
+    /// Whether it is still good.
+    pub is_good: bool,
+}
+
+impl Report {
+    /// Of what was measured in `window`; `before` anybody joined, when all had `joined`, and `after`
+    /// media had ended.
+    pub(crate) fn new(
+        arguments: &Arguments,
+        window: &Window,
+        before: Sample,
+        joined: Sample,
+        after: Sample,
+        joins: &Durations,
+    ) -> Self {
+        let (generator_cpu_ratio, generator_busiest_thread_ratio) = window.generator_cpu_ratios();
+        let mut wrong: WrongCounts = after.received.wrong;
+        wrong.add_many(Wrong::Silent, silent(arguments, after));
+        Self {
+            scenario: arguments.scenario.name(),
+            bridge: format!("http://{}", arguments.bridge.address),
+            endpoints: joined.connected,
+            measured: window.length(),
+            packets_in: window.packets_in(),
+            packets_out: window.packets_out(),
+            bytes_out: window.bytes_out(),
+            loss_ratio: window.loss_ratio().max(missing(arguments, joined, after)),
+            bridge_cpu_us_per_packet_out: window.bridge_cpu_micros_per_packet_out(),
+            bridge_cpu_ratio: window.bridge_cpu_ratio(),
+            bridge_rss_bytes: window.end.bridge.map(|usage| usage.resident),
+            bridge_rss_bytes_per_endpoint: memory_per_endpoint(before, joined),
+            delay_first: Quantiles::of(&window.durations.first),
+            delay_last: Quantiles::of(&window.durations.last),
+            delay_any: Quantiles::of(&window.durations.any),
+            join: Quantiles::of(&joins.join),
+            first_media: match arguments.scenario {
+                Scenario::JoinStorm | Scenario::Soak => Quantiles::of(&joins.first_media),
+                // Elsewhere media begins when all have joined.
+                _ => Quantiles::default(),
+            },
+            generator_cpu_ratio,
+            generator_busiest_thread_ratio,
+            generator_late: after.sent.late + after.sent.refused,
+            packets_opened: after.received.opened,
+            retransmissions: after.received.retransmissions,
+            error_kinds: wrong.iter().collect(),
+            series: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_details(mut self, series: Vec<Point>, steps: Vec<Step>) -> Self {
+        self.series = series;
+        self.steps = steps;
+        self
+    }
+
+    /// How often something was wrong.
+    pub fn errors(&self) -> u64 {
+        self.error_kinds.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether nothing was wrong and something came.
+    pub fn passed(&self) -> bool {
+        self.errors() == 0 && self.packets_out > 0
+    }
+
+    /// Whether the generator, not the bridge, may have been measured.
+    pub fn is_generator_bottleneck(&self) -> bool {
+        self.generator_busiest_thread_ratio > BOTTLENECK_RATIO || self.generator_late > 0
+    }
+
+    /// The highest step before the first bad one.
+    pub fn highest_good(&self) -> Option<&Step> {
+        self.steps.iter().take_while(|step| step.is_good).last()
+    }
+
+    /// The result for machines.
+    pub fn to_json(&self) -> Value {
+        let kinds: Map<String, Value> = self
+            .error_kinds
+            .iter()
+            .map(|(name, count)| ((*name).into(), (*count).into()))
+            .collect();
+        json!({
+            "scenario": self.scenario,
+            "bridge": self.bridge,
+            "endpoints": self.endpoints,
+            "measured_s": self.measured.as_secs_f64(),
+            "packets_in": self.packets_in,
+            "packets_out": self.packets_out,
+            "packets_in_per_second": self.per_second(self.packets_in),
+            "packets_out_per_second": self.per_second(self.packets_out),
+            "bytes_out": self.bytes_out,
+            "loss_ratio": self.loss_ratio,
+            "bridge_cpu_us_per_packet_out": self.bridge_cpu_us_per_packet_out,
+            "bridge_cpu_ratio": self.bridge_cpu_ratio,
+            "bridge_rss_bytes": self.bridge_rss_bytes,
+            "bridge_rss_bytes_per_endpoint": self.bridge_rss_bytes_per_endpoint,
+            "delay_us": {
+                "first": self.delay_first.to_json(1e6),
+                "last": self.delay_last.to_json(1e6),
+                "any": self.delay_any.to_json(1e6),
+            },
+            "join_ms": self.join.to_json(1e3),
+            "first_media_ms": self.first_media.to_json(1e3),
+            "generator_cpu_ratio": self.generator_cpu_ratio,
+            "generator_busiest_thread_ratio": self.generator_busiest_thread_ratio,
+            "generator_late": self.generator_late,
+            "generator_is_bottleneck": self.is_generator_bottleneck(),
+            "packets_opened": self.packets_opened,
+            "retransmissions": self.retransmissions,
+            "errors": self.errors(),
+            "error_kinds": kinds,
+            "highest_good_step": self.highest_good().copied().map(Step::to_json),
+            "steps": self.steps.iter().copied().map(Step::to_json).collect::<Vec<_>>(),
+            "series": self.series.iter().copied().map(Point::to_json).collect::<Vec<_>>(),
+            "passed": self.passed(),
+        })
+    }
+
+    /// A count as a rate.
+    pub(crate) fn per_second(&self, count: u64) -> f64 {
+        ratio(count as f64, self.measured.as_secs_f64()).unwrap_or(0.0)
+    }
+}
+
+impl Quantiles {
+    pub(crate) fn of(histogram: &Histogram) -> Self {
+        Self {
+            p50: histogram.quantile(0.5),
+            p99: histogram.quantile(0.99),
+            p999: histogram.quantile(0.999),
+        }
+    }
+
+    /// In units of which a second has `units`.
+    fn to_json(self, units: f64) -> Value {
+        let number = |value: Option<Duration>| value.map(|value| value.as_secs_f64() * units);
+        json!({ "p50": number(self.p50), "p99": number(self.p99), "p999": number(self.p999) })
+    }
+}
+
+impl Point {
+    pub(crate) fn of(second: &Window) -> Self {
+        let p99 = second.durations.any.quantile(0.99);
+        Self {
+            at: second.end.at.as_nanos() as f64 / 1e9,
+            packets_in: second.packets_in_per_second(),
+            packets_out: second.packets_out_per_second(),
+            loss_ratio: second.loss_ratio(),
+            delay_p99_us: p99.map(|p99| p99.as_secs_f64() * 1e6),
+            bridge_cpu_ratio: second.bridge_cpu_ratio(),
+            bridge_rss_bytes: second.end.bridge.map(|usage| usage.resident),
+            generator_cpu_ratio: second.generator_cpu_ratios().0,
+        }
+    }
+
+    fn to_json(self) -> Value {
+        json!({
+            "at_s": self.at,
+            "packets_in_per_second": self.packets_in,
+            "packets_out_per_second": self.packets_out,
+            "loss_ratio": self.loss_ratio,
+            "delay_p99_us": self.delay_p99_us,
+            "bridge_cpu_ratio": self.bridge_cpu_ratio,
+            "bridge_rss_bytes": self.bridge_rss_bytes,
+            "generator_cpu_ratio": self.generator_cpu_ratio,
+        })
+    }
+}
+
+impl Step {
+    /// A step of a ramp.
+    pub(crate) fn of_rate(rate: f64, window: &Window) -> Self {
+        let (loss_ratio, p99) = (window.loss_ratio(), window.durations.any.quantile(0.99));
+        Self {
+            rate,
+            reached: window.packets_out_per_second(),
+            loss_ratio,
+            p99,
+            bridge_cpu_us_per_packet_out: window.bridge_cpu_micros_per_packet_out(),
+            is_good: loss_ratio <= MAX_LOSS && p99.is_some_and(|p99| p99 <= MAX_DELAY),
+        }
+    }
+
+    /// A step of a join storm: `count` joins, of which those in `durations` got media.
+    pub(crate) fn of_joins(
+        rate: f64,
+        count: usize,
+        elapsed: Duration,
+        durations: &Durations,
+    ) -> Self {
+        let joined = durations.join.count() as f64;
+        let failed = (1.0 - ratio(joined, count as f64).unwrap_or(1.0)).max(0.0);
+        let p99 = durations.join.quantile(0.99);
+        Self {
+            rate,
+            reached: ratio(joined, elapsed.as_secs_f64()).unwrap_or(0.0),
+            loss_ratio: failed,
+            p99,
+            bridge_cpu_us_per_packet_out: None,
+            is_good: failed == 0.0 && p99.is_some_and(|p99| p99 <= MAX_JOIN_TIME),
+        }
+    }
+
+    fn to_json(self) -> Value {
+        json!({
+            "rate": self.rate,
+            "reached_per_second": self.reached,
+            "loss_ratio": self.loss_ratio,
+            "p99_us": self.p99.map(|p99| p99.as_secs_f64() * 1e6),
+            "bridge_cpu_us_per_packet_out": self.bridge_cpu_us_per_packet_out,
+            "good": self.is_good,
+        })
+    }
+}
+
+/// Endpoints that should have got something and did not. A sender alone gets nothing.
+fn silent(arguments: &Arguments, after: Sample) -> u64 {
+    let senders = usize::from(scenario::has_one_sender(arguments.scenario));
+    after.silent.saturating_sub(senders) as u64
+}
+
+/// The share of all packets of a single sender that did not reach everybody. Unlike holes in
+/// sequences, it shows also what is missing at an end; it needs receivers that were there all along.
+fn missing(arguments: &Arguments, joined: Sample, after: Sample) -> f64 {
+    let is_comparable = scenario::has_one_sender(arguments.scenario)
+        && arguments.scenario != Scenario::JoinStorm
+        && !arguments.simulcast
+        && arguments.last_n.is_none();
+    if !is_comparable {
+        return 0.0;
+    }
+    let expected = after.sent.packets as f64 * joined.connected.saturating_sub(1) as f64;
+    let share = ratio(after.received.packets as f64, expected).unwrap_or(1.0);
+    (1.0 - share).max(0.0)
+}
+
+fn memory_per_endpoint(before: Sample, joined: Sample) -> Option<f64> {
+    let grown = joined.bridge?.resident as f64 - before.bridge?.resident as f64;
+    ratio(grown, joined.connected as f64)
+}
+
+/// A step of a ramp with more is bad.
+const MAX_LOSS: f64 = 0.001;
+const MAX_DELAY: Duration = Duration::from_millis(10);
+/// People wait for a second.
+const MAX_JOIN_TIME: Duration = Duration::from_secs(1);
+/// A thread above this share of a core delays what it measures.
+const BOTTLENECK_RATIO: f64 = 0.7;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A report with something in every field.
+    pub(crate) fn example() -> Report {
+        let bridge = "http://127.0.0.1:8080".parse().unwrap();
+        let arguments = Arguments::new(bridge, Scenario::OneToMany);
+        let usage =
+            |resident| Some(crate::process_usage::ProcessUsage { resident, ..Default::default() });
+        let mut begin = Sample { bridge: usage(1_000), ..Sample::default() };
+        let mut end = Sample { bridge: usage(5_000), connected: 5, silent: 1, ..begin };
+        end.at = bridge_units::Timestamp::from_millis(2_000);
+        (end.sent.packets, end.received.packets) = (100, 400);
+        begin.connected = 0;
+        let mut durations = Durations::new();
+        for micros in [100, 200, 300] {
+            durations.any.record(Duration::from_micros(micros));
+            durations.first.record(Duration::from_micros(micros));
+            durations.last.record(Duration::from_micros(micros));
+            durations.join.record(Duration::from_millis(micros));
+        }
+        let window = Window { begin, end, durations };
+        let steps = vec![Step::of_rate(210.0, &window)];
+        let joins = window.durations.clone();
+        Report::new(&arguments, &window, begin, end, end, &joins)
+            .with_details(vec![Point::of(&window), Point::of(&window)], steps)
+    }
+
+    #[test]
+    fn json_has_the_fields_that_machines_read() {
+        let json = example().to_json();
+        for field in [
+            "packets_in",
+            "packets_out",
+            "loss_ratio",
+            "bridge_cpu_us_per_packet_out",
+            "bridge_rss_bytes",
+            "bridge_rss_bytes_per_endpoint",
+            "generator_cpu_ratio",
+            "errors",
+        ] {
+            assert!(json[field].is_number(), "{field}: {}", json[field]);
+        }
+        for place in ["first", "last"] {
+            for quantile in ["p50", "p99", "p999"] {
+                assert!(json["delay_us"][place][quantile].is_number(), "{place} {quantile}");
+            }
+        }
+        assert!(json["join_ms"]["p50"].is_number() && json["join_ms"]["p99"].is_number());
+        assert_eq!(json["packets_out"], 400);
+        assert_eq!(json["bridge_rss_bytes_per_endpoint"], 800.0);
+        assert_eq!((&json["errors"], &json["passed"]), (&json!(0), &json!(true)));
+    }
+
+    #[test]
+    fn wrong_or_missing_packets_fail_a_run() {
+        let good = example();
+        assert!(good.passed());
+        let wrong = Report { error_kinds: vec![("payload", 1)], ..example() };
+        assert!(!wrong.passed());
+        let nothing = Report { packets_out: 0, ..example() };
+        assert!(!nothing.passed());
+    }
+
+    #[test]
+    fn what_is_missing_at_the_end_is_lost_too() {
+        let bridge = "http://127.0.0.1:8080".parse().unwrap();
+        let arguments = Arguments::new(bridge, Scenario::OneToMany);
+        let joined = Sample { connected: 5, ..Sample::default() };
+        let mut after = joined;
+        (after.sent.packets, after.received.packets) = (100, 300);
+        assert!((missing(&arguments, joined, after) - 0.25).abs() < 1e-9);
+        let meeting = Arguments::new(arguments.bridge, Scenario::Meeting);
+        assert_eq!(missing(&meeting, joined, after), 0.0);
+    }
+
+    #[test]
+    fn a_busy_generator_is_told() {
+        assert!(!example().is_generator_bottleneck());
+        let busy = Report { generator_busiest_thread_ratio: 0.8, ..example() };
+        assert!(busy.is_generator_bottleneck());
+    }
+}
