@@ -23,6 +23,9 @@ pub enum LoadError {
     /// The bridge's process cannot be read.
     #[error("no process {0}: is --pid the bridge's?")]
     NoProcess(u32),
+    /// The bridge's process has ended.
+    #[error("the bridge's process {0} has ended")]
+    BridgeEnded(u32),
     /// DTLS or ICE could not be prepared.
     #[error("cannot prepare endpoints: {0}")]
     Setup(String),

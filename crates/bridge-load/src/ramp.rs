@@ -52,7 +52,8 @@ pub(crate) fn join_storm(session: &mut Session<'_>) -> Result<Report, LoadError>
     let mut rate = FIRST_JOIN_RATE;
     let mut durations = crate::command::Durations::new();
     while plans.len() > 0 && session.clock.now() < end {
-        let count = (rate * STORM_STEP_SECONDS).ceil() as usize;
+        let wanted = (rate * STORM_STEP_SECONDS).ceil() as usize;
+        let count = wanted.min(plans.len());
         let start = session.clock.now();
         for (joins, plan) in plans.by_ref().take(count).enumerate() {
             session.sleep_until(start + interval(rate) * joins as u32);

@@ -38,6 +38,8 @@ pub struct Report {
     pub bridge_rss_bytes: Option<u64>,
     /// What each endpoint added to it, connected and silent.
     pub bridge_rss_bytes_per_endpoint: Option<f64>,
+    /// By how much it grew while it was measured, if for a minute or more.
+    pub bridge_rss_bytes_per_hour: Option<f64>,
     /// From the generator's send to its receipt.
     pub delay_first: Quantiles,
     /// As above, for the last receiver.
@@ -142,6 +144,7 @@ impl Report {
             bridge_cpu_ratio: window.bridge_cpu_ratio(),
             bridge_rss_bytes: window.end.bridge.map(|usage| usage.resident),
             bridge_rss_bytes_per_endpoint: memory_per_endpoint(before, joined),
+            bridge_rss_bytes_per_hour: None,
             delay_first: Quantiles::of(&window.durations.first),
             delay_last: Quantiles::of(&window.durations.last),
             delay_any: Quantiles::of(&window.durations.any),
@@ -163,6 +166,7 @@ impl Report {
     }
 
     pub(crate) fn with_details(mut self, series: Vec<Point>, steps: Vec<Step>) -> Self {
+        self.bridge_rss_bytes_per_hour = growth_per_hour(&series);
         self.series = series;
         self.steps = steps;
         self
@@ -210,6 +214,7 @@ impl Report {
             "bridge_cpu_ratio": self.bridge_cpu_ratio,
             "bridge_rss_bytes": self.bridge_rss_bytes,
             "bridge_rss_bytes_per_endpoint": self.bridge_rss_bytes_per_endpoint,
+            "bridge_rss_bytes_per_hour": self.bridge_rss_bytes_per_hour,
             "delay_us": {
                 "first": self.delay_first.to_json(1e6),
                 "last": self.delay_last.to_json(1e6),
@@ -355,6 +360,28 @@ fn memory_per_endpoint(before: Sample, joined: Sample) -> Option<f64> {
     ratio(grown, joined.connected as f64)
 }
 
+/// The slope of the line that is nearest to the memory's points.
+fn growth_per_hour(series: &[Point]) -> Option<f64> {
+    let points: Vec<(f64, f64)> = series
+        .iter()
+        .filter_map(|point| Some((point.at, point.bridge_rss_bytes? as f64)))
+        .collect();
+    let count = points.len() as f64;
+    if points.last()?.0 - points.first()?.0 < LEAST_GROWTH_SECONDS {
+        return None;
+    }
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (mean_at, mean_bytes) = (mean(|point| point.0), mean(|point| point.1));
+    let (covariance, variance) =
+        points.iter().fold((0.0, 0.0), |(covariance, variance), (at, bytes)| {
+            let (from_at, from_bytes) = (at - mean_at, bytes - mean_bytes);
+            (covariance + from_at * from_bytes, variance + from_at * from_at)
+        });
+    ratio(covariance, variance).map(|per_second| 3_600.0 * per_second)
+}
+
+/// Over less time, growth is noise.
+const LEAST_GROWTH_SECONDS: f64 = 59.0;
 /// A step of a ramp with more is bad.
 const MAX_LOSS: f64 = 0.001;
 const MAX_DELAY: Duration = Duration::from_millis(10);
@@ -438,6 +465,20 @@ pub(crate) mod tests {
         assert!((missing(&arguments, joined, after) - 0.25).abs() < 1e-9);
         let meeting = Arguments::new(arguments.bridge, Scenario::Meeting);
         assert_eq!(missing(&meeting, joined, after), 0.0);
+    }
+
+    #[test]
+    fn growth_is_the_slope_of_memory() {
+        let point = |second: u32| Point {
+            at: f64::from(second),
+            bridge_rss_bytes: Some(1_000_000 + 10 * u64::from(second)),
+            ..example().series[0]
+        };
+        let minute: Vec<Point> = (0..60).map(point).collect();
+        let growth = growth_per_hour(&minute).unwrap();
+        assert!((growth - 36_000.0).abs() < 1.0, "{growth}");
+        assert_eq!(growth_per_hour(&minute[..30]), None);
+        assert_eq!(growth_per_hour(&[]), None);
     }
 
     #[test]

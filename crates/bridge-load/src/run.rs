@@ -169,7 +169,8 @@ impl<'a> Session<'a> {
                 self.series.push(Point::of(&second));
             }
             durations.add(&second.durations);
-            if self.arguments.scenario == Scenario::Soak {
+            // Whoever joins at the very end would get nothing before it.
+            if self.arguments.scenario == Scenario::Soak && tick + LAST_CHURN < begin.at + time {
                 churn.turn(self)?;
             }
         }
@@ -208,6 +209,9 @@ impl<'a> Session<'a> {
     /// Reads all counters, tells about them, and answers the durations since the last time.
     fn sample(&mut self, what: &str) -> Result<Durations, LoadError> {
         let (sample, durations) = self.meter.sample(&self.sender, &self.joiner)?;
+        if let (Some(pid), None) = (self.arguments.pid, sample.bridge) {
+            return Err(LoadError::BridgeEnded(pid));
+        }
         let second = Window { begin: self.last, end: sample, durations };
         if second.length() >= SAMPLE_INTERVAL / 2 {
             tell(what, &second, self.join_requests);
@@ -271,6 +275,7 @@ pub(crate) fn interval(rate: f64) -> Duration {
     Duration::from_secs_f64(1.0 / rate)
 }
 
+const LAST_CHURN: Duration = Duration::from_secs(2);
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 /// From the last request until all endpoints have keys.
 const JOIN_PATIENCE: Duration = Duration::from_secs(30);

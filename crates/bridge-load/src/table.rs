@@ -56,6 +56,10 @@ pub(crate) fn rows(report: &Report) -> Vec<(&'static str, String)> {
             "bridge memory per endpoint",
             number(report.bridge_rss_bytes_per_endpoint.map(|bytes| bytes / 1e3), "kB"),
         ),
+        (
+            "bridge memory growth",
+            number(report.bridge_rss_bytes_per_hour.map(|bytes| bytes / 1e6), "MB per hour"),
+        ),
         ("delay, first receiver", quantiles(&report.delay_first)),
         ("delay, last receiver", quantiles(&report.delay_last)),
         ("delay, sampled receivers", quantiles(&report.delay_any)),

@@ -1,0 +1,224 @@
+//! Runs against the real bridge, directly and through a network that damages and loses packets.
+//!
+//! They need the bridge's binary: VIDEOBRIDGE_BIN=target/debug/videobridge cargo test -p bridge-load
+//! -- --ignored
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bridge_load::{Arguments, Report, Scenario, run};
+
+struct Bridge {
+    process: Child,
+    http: u16,
+    udp: u16,
+    _directory: tempfile::TempDir,
+}
+
+impl Bridge {
+    fn start() -> Self {
+        let binary = std::env::var("VIDEOBRIDGE_BIN").expect("VIDEOBRIDGE_BIN names the bridge");
+        let (http, udp) = (free_tcp_port(), free_udp_port());
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("jvb.conf");
+        let configuration = format!(
+            "videobridge {{ ice.udp.port = {udp}, apis.rest.enabled = true\n\
+             http-servers.private {{ host = \"127.0.0.1\", port = {http} }}\n\
+             health.require-valid-address = false }}\n\
+             ice4j.harvest {{ use-loopback-addresses = true, allowed-interfaces = [\"lo\"]\n\
+             use-ipv6 = false }}"
+        );
+        std::fs::write(&file, configuration).unwrap();
+        let process = Command::new(binary)
+            .arg("--config")
+            .arg(&file)
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let bridge = Self { process, http, udp, _directory: directory };
+        for _ in 0..200 {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, http)).is_ok() {
+                return bridge;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the bridge does not listen");
+    }
+
+    fn arguments(&self, scenario: Scenario) -> Arguments {
+        Arguments {
+            receivers: 5,
+            participants: 4,
+            duration: Duration::from_secs(2),
+            warm_up: Duration::from_millis(500),
+            pid: Some(self.process.id()),
+            ..Arguments::new(format!("http://127.0.0.1:{}", self.http).parse().unwrap(), scenario)
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A network between generator and bridge: the bridge's port at another address of loopback.
+struct Network {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What happens to a media packet from the bridge, given how many there were.
+type Fate = fn(count: u64, packet: &mut [u8]) -> bool;
+
+impl Network {
+    fn start(port: u16, fate: Fate) -> Self {
+        let front = UdpSocket::bind((NETWORK, port)).unwrap();
+        front.set_nonblocking(true).unwrap();
+        let ends = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&ends);
+        let bridge = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let thread = std::thread::spawn(move || {
+            let mut paths: HashMap<SocketAddr, UdpSocket> = HashMap::new();
+            let mut count = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let forwarded = forward_once(&front, bridge, &mut paths, &mut count, fate);
+                if forwarded == 0 {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            }
+        });
+        Self { ends, thread: Some(thread) }
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn forward_once(
+    front: &UdpSocket,
+    bridge: SocketAddr,
+    paths: &mut HashMap<SocketAddr, UdpSocket>,
+    count: &mut u64,
+    fate: Fate,
+) -> usize {
+    let (mut buffer, mut forwarded) = ([0; 2_000], 0);
+    while let Some((len, peer)) = receive(front, &mut buffer) {
+        let path = paths.entry(peer).or_insert_with(|| {
+            let path = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            path.set_nonblocking(true).unwrap();
+            path
+        });
+        path.send_to(&buffer[..len], bridge).unwrap();
+        forwarded += 1;
+    }
+    for (peer, path) in paths {
+        while let Some((len, _)) = receive(path, &mut buffer) {
+            let packet = &mut buffer[..len];
+            let is_rtp = packet[0] & 0xc0 == 0x80 && !(192..224).contains(&packet[1]);
+            *count += u64::from(is_rtp);
+            if !is_rtp || fate(*count, packet) {
+                front.send_to(packet, peer).unwrap();
+            }
+            forwarded += 1;
+        }
+    }
+    forwarded
+}
+
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    match socket.recv_from(buffer) {
+        Ok(received) => Some(received),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn through(fate: Fate) -> Report {
+    let bridge = Bridge::start();
+    let _network = Network::start(bridge.udp, fate);
+    let arguments =
+        Arguments { connect_to: Some(NETWORK.into()), ..bridge.arguments(Scenario::OneToMany) };
+    run(&arguments).unwrap()
+}
+
+fn errors(report: &Report, name: &str) -> u64 {
+    report.error_kinds.iter().find(|(kind, _)| *kind == name).unwrap().1
+}
+
+#[test]
+#[ignore = "needs the bridge's binary"]
+fn a_bridge_is_measured_and_nothing_is_wrong() {
+    let bridge = Bridge::start();
+    for (scenario, least) in
+        [(Scenario::OneToMany, 1_500), (Scenario::Audio, 1_000), (Scenario::Meeting, 4_000)]
+    {
+        let report = run(&bridge.arguments(scenario)).unwrap();
+        assert!(report.passed(), "{report:?}");
+        assert!(report.packets_out >= least, "{report:?}");
+        assert_eq!(report.loss_ratio, 0.0, "{report:?}");
+        assert!(report.packets_opened > 500 && report.delay_last.p99.is_some());
+        assert!(report.bridge_cpu_us_per_packet_out.is_some_and(|micros| micros > 0.0));
+    }
+}
+
+#[test]
+#[ignore = "needs the bridge's binary"]
+fn a_network_that_does_nothing_is_not_noticed() {
+    let report = through(|_, _| true);
+    assert!(report.passed() && report.loss_ratio == 0.0, "{report:?}");
+}
+
+#[test]
+#[ignore = "needs the bridge's binary"]
+fn a_damaged_packet_fails_the_run() {
+    let report = through(|count, packet| {
+        if count % 200 == 0 {
+            packet[100] ^= 1;
+        }
+        true
+    });
+    assert!(!report.passed());
+    assert!(errors(&report, "unauthenticated") > 5, "{report:?}");
+}
+
+#[test]
+#[ignore = "needs the bridge's binary"]
+fn losses_are_measured() {
+    let report = through(|count, _| count % 50 != 0);
+    assert!((report.loss_ratio - 0.02).abs() < 0.003, "{report:?}");
+    assert!(report.passed(), "a lost packet is not a wrong one");
+}
+
+#[test]
+#[ignore = "needs the bridge's binary"]
+fn silence_fails_the_run() {
+    let report = through(|_, _| false);
+    assert!(!report.passed());
+    assert_eq!(errors(&report, "silent"), 5);
+}
+
+fn free_tcp_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn free_udp_port() -> u16 {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+const NETWORK: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
