@@ -1,0 +1,66 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bridge_units::{Bitrate, DataSize};
+
+use crate::rates::RateMath;
+
+/// How many bytes may be on the way, and what of the rate is left when more are.
+///
+/// Only statistics, as in JVB (`CongestionWindowPushbackController`): the target is not changed.
+#[derive(Clone, Debug)]
+pub(crate) struct CongestionWindow {
+    feedback_rtts: VecDeque<Duration>,
+    window: Option<DataSize>,
+    ratio: f64,
+}
+
+impl CongestionWindow {
+    pub(crate) fn new() -> Self {
+        Self { feedback_rtts: VecDeque::with_capacity(MAX_RTTS + 1), window: None, ratio: 1.0 }
+    }
+
+    pub(crate) fn on_feedback_rtt(&mut self, rtt: Duration) {
+        self.feedback_rtts.push_back(rtt);
+        if self.feedback_rtts.len() > MAX_RTTS {
+            self.feedback_rtts.pop_front();
+        }
+    }
+
+    pub(crate) fn update(&mut self, target: Bitrate) {
+        let Some(&rtt) = self.feedback_rtts.iter().min() else { return };
+        let fresh = target.over(rtt + ACCEPTED_QUEUE).bytes();
+        let window = self.window.map_or(fresh, |window| u64::midpoint(window.bytes(), fresh));
+        self.window = Some(DataSize::from_bytes(window.max(MIN_WINDOW)));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_window(&mut self, window: DataSize) {
+        self.window = Some(window);
+    }
+
+    /// The rate that is left of `target` when `in_flight` is on the way. Each call is one step.
+    pub(crate) fn push_back(&mut self, target: Bitrate, in_flight: DataSize) -> Bitrate {
+        let Some(window) = self.window.filter(|window| *window > DataSize::ZERO) else {
+            return target;
+        };
+        // Whole windows, as in JVB.
+        self.ratio = match in_flight.bytes() / window.bytes() {
+            0 => 1.0,
+            1 => (self.ratio * 1.05).min(1.0),
+            _ => self.ratio * 0.9,
+        };
+        let left = target.scaled(self.ratio);
+        if left < MIN_RATE { target.min(MIN_RATE) } else { left }
+    }
+
+    pub(crate) fn window(&self) -> Option<DataSize> {
+        self.window
+    }
+}
+
+const MAX_RTTS: usize = 32;
+const ACCEPTED_QUEUE: Duration = Duration::from_millis(350);
+/// Two full packets.
+const MIN_WINDOW: u64 = 3_000;
+const MIN_RATE: Bitrate = Bitrate::from_kbps(30);

@@ -1,0 +1,135 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bridge_units::{Bitrate, DataSize, Timestamp};
+
+use crate::rates::micros_between;
+use crate::sent_packets::{PacketResult, ReceiveTime};
+
+/// The rate at which packets get through, from the times at which they were sent and received.
+///
+/// It is the slower of the two sides, and forgives one pause of the receiver. Answers to JVB's
+/// `RobustThroughputEstimator`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ThroughputEstimator {
+    /// Ascending by arrival.
+    window: VecDeque<Arrival>,
+    latest_discarded_send: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    received: ReceiveTime,
+    sent: Timestamp,
+    size: u64,
+}
+
+impl ThroughputEstimator {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes what arrived; the results come in the order of arrival.
+    pub(crate) fn update(&mut self, results: &[PacketResult]) {
+        for result in results {
+            let Some(received) = result.received else { continue };
+            let PacketResult { packet, .. } = result;
+            self.insert(Arrival { received, sent: packet.sent, size: packet.size.bytes() });
+        }
+        while self.is_front_outside() {
+            if let Some(front) = self.window.pop_front() {
+                self.latest_discarded_send = self.latest_discarded_send.max(front.sent);
+            }
+        }
+    }
+
+    /// `None` until enough packets arrived.
+    pub(crate) fn bitrate(&self) -> Option<Bitrate> {
+        let (first, last) = (self.window.front()?, self.window.back()?);
+        if self.window.len() < REQUIRED_PACKETS {
+            return None;
+        }
+        let (largest, second) = self.largest_gaps();
+        let span = last.received.micros_since(first.received);
+        let receive_span = (span - largest + second).max(MIN_SPAN_MICROS);
+        let size: u64 = self.window.iter().map(|arrival| arrival.size).sum();
+        let receive_rate = rate(size - first.size, receive_span);
+        Some(self.send_rate().map_or(receive_rate, |send_rate| send_rate.min(receive_rate)))
+    }
+
+    fn insert(&mut self, arrival: Arrival) {
+        if let Some(newest) = self.window.back()
+            && newest.received.micros_since(arrival.received) > MAX_REORDERING_MICROS
+        {
+            // The receiver's clock jumped: what is known has no meaning any more.
+            self.window.clear();
+            self.latest_discarded_send = Timestamp::ZERO;
+        }
+        let place = self.window.partition_point(|other| other.received <= arrival.received);
+        self.window.insert(place, arrival);
+        if self.window.len() > MAX_PACKETS {
+            self.drop_front();
+        }
+    }
+
+    fn drop_front(&mut self) {
+        if let Some(front) = self.window.pop_front() {
+            self.latest_discarded_send = self.latest_discarded_send.max(front.sent);
+        }
+    }
+
+    fn is_front_outside(&self) -> bool {
+        let (Some(front), Some(back)) = (self.window.front(), self.window.back()) else {
+            return false;
+        };
+        let span = back.received.micros_since(front.received);
+        span > MAX_SPAN_MICROS || (self.window.len() > WINDOW_PACKETS && span > WINDOW_SPAN_MICROS)
+    }
+
+    fn largest_gaps(&self) -> (i64, i64) {
+        let mut gaps = (0, 0);
+        for (earlier, later) in self.window.iter().zip(self.window.iter().skip(1)) {
+            let gap = later.received.micros_since(earlier.received);
+            if gap > gaps.0 {
+                gaps = (gap, gaps.0);
+            } else if gap > gaps.1 {
+                gaps.1 = gap;
+            }
+        }
+        gaps
+    }
+
+    /// Of the packets that were sent after the last one that left the window, so that a late
+    /// acknowledgement does not stretch it; `None` if these are too few.
+    fn send_rate(&self) -> Option<Bitrate> {
+        let mut size = 0;
+        let mut count = 0;
+        let mut first = Timestamp::FAR_FUTURE;
+        let mut last: Option<&Arrival> = None;
+        for arrival in self.window.iter().filter(|it| it.sent >= self.latest_discarded_send) {
+            first = first.min(arrival.sent);
+            if last.is_none_or(|last| arrival.sent > last.sent) {
+                last = Some(arrival);
+            }
+            size += arrival.size;
+            count += 1;
+        }
+        let last = last.filter(|_| count >= REQUIRED_PACKETS)?;
+        let span = micros_between(first, last.sent).max(MIN_SPAN_MICROS);
+        Some(rate(size - last.size, span))
+    }
+}
+
+fn rate(bytes: u64, micros: i64) -> Bitrate {
+    DataSize::from_bytes(bytes)
+        .per(Duration::from_micros(u64::try_from(micros).unwrap_or_default()))
+}
+
+const REQUIRED_PACKETS: usize = 10;
+/// With more than this, one second is enough.
+const WINDOW_PACKETS: usize = 20;
+const MAX_PACKETS: usize = 500;
+const WINDOW_SPAN_MICROS: i64 = 1_000_000;
+const MAX_SPAN_MICROS: i64 = 5_000_000;
+const MAX_REORDERING_MICROS: i64 = 1_000_000;
+const MIN_SPAN_MICROS: i64 = 1_000;

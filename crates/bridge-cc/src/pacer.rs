@@ -1,0 +1,250 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bridge_units::{Bitrate, DataSize, Timestamp};
+
+use crate::rates::{RateMath, time_for};
+
+/// The most packets that wait: JVB's `send.queue-size`.
+pub const MAX_PACED_PACKETS: usize = 1_024;
+/// No packet waits longer: then it goes, whatever the rate.
+pub const MAX_PACING_DELAY: Duration = Duration::from_millis(500);
+
+/// What a packet is to the pacer, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketUrgency {
+    /// Goes at once, and others wait longer for it: what is late can only be silence.
+    Audio,
+    /// Someone waits for it already.
+    Retransmission,
+    /// Goes when it is its turn.
+    Video,
+}
+
+/// Spreads what is sent to one peer over time, so that a key frame does not fill the queues on the
+/// way.
+///
+/// A leaky bucket: what is sent makes a debt, which the pacing rate pays off; video waits as long as
+/// the debt is more than a short burst. JVB has no pacer; the numbers are those of libwebrtc's, with
+/// a shorter bound for what waits, since an encoder cannot be told to slow down here.
+#[derive(Clone, Debug)]
+pub struct Pacer<T> {
+    urgent: VecDeque<Queued<T>>,
+    retransmissions: VecDeque<Queued<T>>,
+    video: VecDeque<Queued<T>>,
+    /// Bytes in all queues.
+    queued: u64,
+    /// `None`: nothing is paced.
+    rate: Option<Bitrate>,
+    /// Bytes.
+    debt: f64,
+    updated: Timestamp,
+    counters: PacerCounters,
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacerCounters {
+    /// Packets that went through.
+    pub sent: u64,
+    /// Packets that were not taken because [`MAX_PACED_PACKETS`] waited.
+    pub refused: u64,
+    /// Packets that went because they waited for [`MAX_PACING_DELAY`].
+    pub overdue: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Queued<T> {
+    packet: T,
+    size: DataSize,
+    since: Timestamp,
+}
+
+impl<T> Pacer<T> {
+    /// Paces nothing until there is a target.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            urgent: VecDeque::new(),
+            retransmissions: VecDeque::new(),
+            video: VecDeque::new(),
+            queued: 0,
+            rate: None,
+            debt: 0.0,
+            updated: now,
+            counters: PacerCounters::default(),
+        }
+    }
+
+    /// What the peer's link takes; `None` if it is not known.
+    pub fn set_target(&mut self, now: Timestamp, target: Option<Bitrate>) {
+        self.pay_off(now);
+        self.rate = target.map(|target| target.scaled(PACING_FACTOR).max(MIN_RATE));
+        self.limit_debt();
+    }
+
+    /// Takes a packet; gives it back if too many wait.
+    ///
+    /// # Errors
+    ///
+    /// The packet itself.
+    pub fn push(
+        &mut self,
+        now: Timestamp,
+        urgency: PacketUrgency,
+        size: DataSize,
+        packet: T,
+    ) -> Result<(), T> {
+        if self.len() >= MAX_PACED_PACKETS {
+            self.counters.refused += 1;
+            return Err(packet);
+        }
+        let queue = match urgency {
+            PacketUrgency::Audio => &mut self.urgent,
+            PacketUrgency::Retransmission => &mut self.retransmissions,
+            PacketUrgency::Video => &mut self.video,
+        };
+        queue.push_back(Queued { packet, size, since: now });
+        self.queued += size.bytes();
+        Ok(())
+    }
+
+    /// The next packet that may go `now`.
+    pub fn poll(&mut self, now: Timestamp) -> Option<T> {
+        self.pay_off(now);
+        let is_overdue = self.overdue() <= now;
+        let queued = if let Some(queued) = self.urgent.pop_front() {
+            queued
+        } else if is_overdue || self.may_send() {
+            let is_early = is_overdue && !self.may_send();
+            self.counters.overdue += u64::from(is_early);
+            self.pop_paced(now, is_overdue)?
+        } else {
+            return None;
+        };
+        self.queued -= queued.size.bytes();
+        self.counters.sent += 1;
+        self.add_debt(queued.size);
+        Some(queued.packet)
+    }
+
+    /// A packet went past the queue: a probe or padding.
+    pub fn on_packet_bypassed(&mut self, now: Timestamp, size: DataSize) {
+        self.pay_off(now);
+        self.add_debt(size);
+    }
+
+    /// Forgets what waits.
+    pub fn clear(&mut self) {
+        self.urgent.clear();
+        self.retransmissions.clear();
+        self.video.clear();
+        self.queued = 0;
+    }
+
+    /// When to poll: in the past if a packet may go at once.
+    pub fn poll_timeout(&self) -> Timestamp {
+        if !self.urgent.is_empty() {
+            return self.updated;
+        }
+        if self.is_empty() {
+            return Timestamp::FAR_FUTURE;
+        }
+        let Some(rate) = self.effective_rate() else { return self.updated };
+        let excess = self.debt - burst(rate);
+        if excess <= 0.0 {
+            return self.updated;
+        }
+        // A byte more, so that rounding does not make it wait again.
+        let wait = time_for(DataSize::from_bytes(excess as u64 + 1), rate);
+        (self.updated + wait).min(self.overdue())
+    }
+
+    /// How much padding may be sent `now`; none as long as anything waits.
+    pub fn padding_room(&mut self, now: Timestamp) -> DataSize {
+        self.pay_off(now);
+        match self.rate {
+            _ if !self.is_empty() => DataSize::ZERO,
+            None => DataSize::ZERO,
+            Some(rate) => DataSize::from_bytes((burst(rate) - self.debt).max(0.0) as u64),
+        }
+    }
+
+    /// How many packets wait.
+    pub fn len(&self) -> usize {
+        self.urgent.len() + self.retransmissions.len() + self.video.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How much waits.
+    pub fn queued(&self) -> DataSize {
+        DataSize::from_bytes(self.queued)
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> PacerCounters {
+        self.counters
+    }
+
+    /// What is late goes first, even before retransmissions.
+    fn pop_paced(&mut self, now: Timestamp, is_overdue: bool) -> Option<Queued<T>> {
+        let video_is_late =
+            self.video.front().is_some_and(|first| first.since + MAX_PACING_DELAY <= now);
+        if is_overdue && video_is_late {
+            return self.video.pop_front();
+        }
+        self.retransmissions.pop_front().or_else(|| self.video.pop_front())
+    }
+
+    fn overdue(&self) -> Timestamp {
+        let fronts = [self.retransmissions.front(), self.video.front()];
+        let oldest = fronts.into_iter().flatten().map(|first| first.since).min();
+        oldest.map_or(Timestamp::FAR_FUTURE, |since| since + MAX_PACING_DELAY)
+    }
+
+    fn may_send(&self) -> bool {
+        self.effective_rate().is_none_or(|rate| self.debt <= burst(rate))
+    }
+
+    /// More than the target allows if so much waits that it would be late.
+    fn effective_rate(&self) -> Option<Bitrate> {
+        let drain = self.queued().per(MAX_PACING_DELAY);
+        self.rate.map(|rate| rate.max(drain))
+    }
+
+    fn pay_off(&mut self, now: Timestamp) {
+        let elapsed = now - self.updated;
+        self.updated = self.updated.max(now);
+        let paid = self
+            .effective_rate()
+            .map_or(f64::INFINITY, |rate| rate.bps_f64() / 8.0 * elapsed.as_secs_f64());
+        self.debt = (self.debt - paid).max(0.0);
+    }
+
+    fn add_debt(&mut self, size: DataSize) {
+        self.debt += size.bytes() as f64;
+        self.limit_debt();
+    }
+
+    fn limit_debt(&mut self) {
+        let limit = self.rate.map_or(0.0, |rate| rate.bps_f64() / 8.0 * MAX_DEBT.as_secs_f64());
+        self.debt = self.debt.min(limit);
+    }
+}
+
+/// Bytes.
+fn burst(rate: Bitrate) -> f64 {
+    rate.bps_f64() / 8.0 * BURST.as_secs_f64()
+}
+
+/// libwebrtc's: a frame should be out well before the next one comes.
+const PACING_FACTOR: f64 = 2.5;
+/// Even a peer of which nothing is heard gets a full packet every 100 ms.
+const MIN_RATE: Bitrate = Bitrate::from_kbps(100);
+/// What goes at once. Several packets at usual rates, so that the socket gets runs.
+const BURST: Duration = Duration::from_millis(5);
+/// Audio and probes do not hold video up for longer.
+const MAX_DEBT: Duration = Duration::from_millis(500);

@@ -1,0 +1,334 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bridge_rtp::SequenceUnwrapper;
+use bridge_rtp::rtcp::{DELTA_TICK, REFERENCE_TIME_UNIT, TransportFeedback};
+use bridge_units::{DataSize, Timestamp};
+
+use crate::googcc2::ProbeClusterId;
+use crate::rates::micros_between;
+
+/// How long a sent packet is remembered. Feedback that comes later tells nothing about the link as
+/// it is: the round trip time that counts ends at 7 s.
+///
+/// Differs from JVB: it keeps 60 s, which is several times the memory for no answer that is used.
+pub const SENT_PACKET_LIFETIME: Duration = Duration::from_secs(10);
+/// The most packets that are remembered: half of the sequence number space, since with more a number
+/// of a feedback would not say which packet it means. Enough for 3,200 packets a second that are
+/// never acknowledged; acknowledged ones leave at once.
+pub const MAX_SENT_PACKETS: usize = 1 << 15;
+
+/// The packets with transport-wide sequence numbers that were sent to one peer, until the peer's
+/// feedback told what became of them.
+///
+/// Answers to JVB's `TransportFeedbackAdapter`.
+#[derive(Clone, Debug, Default)]
+pub struct SentPackets {
+    unwrapper: SequenceUnwrapper,
+    /// Consecutive numbers from `first` on.
+    history: VecDeque<Entry>,
+    first: i64,
+    /// All packets up to this one are no longer in flight.
+    released: Option<i64>,
+    in_flight: u64,
+    clock: ReceiverClock,
+    counters: SentPacketsCounters,
+}
+
+/// One packet as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentPacket {
+    /// Its transport-wide sequence number, unwrapped: it only grows.
+    pub sequence: i64,
+    /// What it has in bytes, from the RTP header on.
+    pub size: DataSize,
+    /// When it was handed to the socket.
+    pub sent: Timestamp,
+    /// The probe that it is part of.
+    pub probe: Option<ProbeClusterId>,
+}
+
+/// A time on the clock of the receiver in microseconds, moved so that it is near our own. Only
+/// differences have a meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReceiveTime(i64);
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketResult {
+    /// The packet.
+    pub packet: SentPacket,
+    /// When it arrived; `None` if it was reported missing.
+    pub received: Option<ReceiveTime>,
+    /// It arrived after all; an earlier feedback called it missing.
+    pub was_lost: bool,
+}
+
+/// What a feedback said as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedbackSummary {
+    /// From sending the packet of this feedback that waited longest for it until now; `None` if it
+    /// acknowledged nothing.
+    pub max_feedback_rtt: Option<Duration>,
+    /// The shortest time on the way, without the time that packets waited for the feedback.
+    pub propagation_rtt: Option<Duration>,
+    /// Packets of this feedback that arrived.
+    pub received: usize,
+    /// Packets that it reports missing for the first time.
+    pub lost: usize,
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SentPacketsCounters {
+    /// Packets that arrived.
+    pub received: u64,
+    /// Packets reported missing, without those that arrived later.
+    pub lost: u64,
+    /// Received statuses for packets that are not known: never sent, already acknowledged or too old.
+    pub unmatched: u64,
+    /// Packets that left the history without any word about them.
+    pub unreported: u64,
+    /// Packets with numbers out of order, which were not noted.
+    pub refused: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    sent: Timestamp,
+    size: u32,
+    probe: Option<ProbeClusterId>,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Unknown,
+    Lost,
+    /// Acknowledged, or a number that was never sent.
+    Done,
+}
+
+/// Maps reference times, which wrap after 12 days, onto one axis.
+#[derive(Clone, Copy, Debug, Default)]
+struct ReceiverClock {
+    last_reference: Option<u32>,
+    offset_micros: i64,
+}
+
+impl SentPackets {
+    /// Nothing sent yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes a packet that is sent `now`. Numbers rise; one that does not is not noted. Answers what
+    /// was noted.
+    pub fn on_packet_sent(
+        &mut self,
+        now: Timestamp,
+        sequence: u16,
+        size: DataSize,
+        probe: Option<ProbeClusterId>,
+    ) -> Option<SentPacket> {
+        let sequence = self.unwrapper.update(sequence);
+        self.expire(now);
+        if self.history.is_empty() {
+            self.first = self.first.max(sequence);
+        }
+        let next = self.first + i64::try_from(self.history.len()).unwrap_or(i64::MAX);
+        if sequence < next {
+            self.counters.refused += 1;
+            return None;
+        }
+        for _ in next..sequence {
+            self.push(Entry { sent: now, size: 0, probe: None, fate: Fate::Done });
+        }
+        let bytes = u32::try_from(size.bytes()).unwrap_or(u32::MAX);
+        self.push(Entry { sent: now, size: bytes, probe, fate: Fate::Unknown });
+        self.in_flight += u64::from(bytes);
+        Some(SentPacket { sequence, size, sent: now, probe })
+    }
+
+    /// Appends to `results` what `feedback`, which came `now`, tells about packets that were sent
+    /// and not acknowledged yet, in the order of their numbers. A missing packet is told once.
+    pub fn on_feedback(
+        &mut self,
+        now: Timestamp,
+        feedback: &TransportFeedback<'_>,
+        results: &mut Vec<PacketResult>,
+    ) -> FeedbackSummary {
+        let mut arrival = self.clock.reference(now, feedback.reference_time);
+        let begin = results.len();
+        let mut highest = None;
+        let Some(_) = self.unwrapper.highest() else {
+            self.counters.unmatched += feedback.statuses().count() as u64;
+            return FeedbackSummary::default();
+        };
+        let mut sequence = self.unwrapper.interpret(feedback.base_sequence);
+        for status in feedback.statuses() {
+            if let Some(ticks) = status.delta_ticks {
+                arrival.0 += i64::from(ticks) * TICK_MICROS;
+            }
+            let received = status.delta_ticks.map(|_| arrival);
+            if let Some(result) = self.settle(sequence, received) {
+                highest = Some(sequence);
+                results.push(result);
+            } else if received.is_some() {
+                self.counters.unmatched += 1;
+            }
+            sequence += 1;
+        }
+        if let Some(highest) = highest {
+            self.release(highest);
+        }
+        self.expire(now);
+        summarise(now, results.get(begin..).unwrap_or_default())
+    }
+
+    /// Bytes that were sent and not told about yet.
+    pub fn in_flight(&self) -> DataSize {
+        DataSize::from_bytes(self.in_flight)
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> SentPacketsCounters {
+        self.counters
+    }
+
+    /// How many packets are remembered, at most [`MAX_SENT_PACKETS`].
+    pub fn len(&self) -> usize {
+        self.history.len()
+    }
+
+    /// Whether no packet is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.history.is_empty()
+    }
+
+    fn push(&mut self, entry: Entry) {
+        if self.history.len() >= MAX_SENT_PACKETS {
+            self.pop();
+        }
+        self.history.push_back(entry);
+    }
+
+    fn pop(&mut self) {
+        let Some(entry) = self.history.pop_front() else { return };
+        if entry.fate == Fate::Unknown {
+            self.counters.unreported += 1;
+        }
+        if self.released.is_none_or(|released| released < self.first) {
+            self.in_flight = self.in_flight.saturating_sub(u64::from(entry.size));
+        }
+        self.first += 1;
+    }
+
+    /// Acknowledged packets leave as soon as no older one waits.
+    fn expire(&mut self, now: Timestamp) {
+        while let Some(entry) = self.history.front() {
+            if entry.fate != Fate::Done && now - entry.sent <= SENT_PACKET_LIFETIME {
+                break;
+            }
+            self.pop();
+        }
+    }
+
+    fn settle(&mut self, sequence: i64, received: Option<ReceiveTime>) -> Option<PacketResult> {
+        let index = usize::try_from(sequence - self.first).ok()?;
+        let entry = self.history.get_mut(index)?;
+        let before = entry.fate;
+        match (before, received) {
+            (Fate::Done, _) | (Fate::Lost, None) => return None,
+            (_, Some(_)) => {
+                entry.fate = Fate::Done;
+                self.counters.received += 1;
+            }
+            (Fate::Unknown, None) => {
+                entry.fate = Fate::Lost;
+                self.counters.lost += 1;
+            }
+        }
+        let was_lost = before == Fate::Lost;
+        if was_lost {
+            self.counters.lost = self.counters.lost.saturating_sub(1);
+        }
+        let size = DataSize::from_bytes(u64::from(entry.size));
+        let packet = SentPacket { sequence, size, sent: entry.sent, probe: entry.probe };
+        Some(PacketResult { packet, received, was_lost })
+    }
+
+    /// What was told about, and all before it, is no longer in flight.
+    fn release(&mut self, highest: i64) {
+        let from = self.released.map_or(self.first, |released| self.first.max(released + 1));
+        for sequence in from..=highest {
+            let entry = usize::try_from(sequence - self.first)
+                .ok()
+                .and_then(|index| self.history.get(index));
+            let size = entry.map_or(0, |entry| u64::from(entry.size));
+            self.in_flight = self.in_flight.saturating_sub(size);
+        }
+        self.released = Some(self.released.unwrap_or(highest).max(highest));
+    }
+}
+
+impl ReceiveTime {
+    /// `micros` after the origin of the axis.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the origin of the axis.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Microseconds since `earlier`, negative if `earlier` is later.
+    pub const fn micros_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl ReceiverClock {
+    /// The first reference time is now; the others lie where their difference puts them.
+    fn reference(&mut self, now: Timestamp, reference: u32) -> ReceiveTime {
+        let now_micros = micros_between(Timestamp::ZERO, now);
+        match self.last_reference.replace(reference) {
+            None => self.offset_micros = now_micros,
+            Some(last) => {
+                let forward = reference.wrapping_sub(last) & REFERENCE_MASK;
+                let units = i64::from(forward)
+                    - if forward > REFERENCE_MASK / 2 { i64::from(REFERENCE_MASK) + 1 } else { 0 };
+                self.offset_micros += units * REFERENCE_MICROS;
+                if self.offset_micros < 0 {
+                    self.offset_micros = now_micros;
+                }
+            }
+        }
+        ReceiveTime(self.offset_micros)
+    }
+}
+
+/// Only what arrived has a time.
+fn summarise(now: Timestamp, results: &[PacketResult]) -> FeedbackSummary {
+    let received = || results.iter().filter_map(|result| Some((result.packet, result.received?)));
+    let last = received().map(|(_, time)| time).max().unwrap_or_default();
+    let pending = |time| {
+        let micros = last.micros_since(time);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    };
+    let count = received().count();
+    FeedbackSummary {
+        max_feedback_rtt: received().map(|(packet, _)| now - packet.sent).max(),
+        propagation_rtt: received()
+            .map(|(packet, time)| (now - packet.sent).saturating_sub(pending(time)))
+            .min(),
+        received: count,
+        lost: results.len() - count,
+    }
+}
+
+const TICK_MICROS: i64 = DELTA_TICK.as_micros() as i64;
+const REFERENCE_MICROS: i64 = REFERENCE_TIME_UNIT.as_micros() as i64;
+/// 24 bits.
+const REFERENCE_MASK: u32 = 0x00ff_ffff;
