@@ -21,6 +21,8 @@ pub(crate) enum SenderCommand {
     Rtcp { endpoint: u32, compound: Vec<u8> },
     /// Somebody wants a key frame of this stream.
     KeyFrame(u32),
+    /// Packets of this stream are to be sent again.
+    Nack { ssrc: u32, sequences: Vec<u16> },
     /// Media begins.
     Start,
     /// Media ends.
@@ -49,6 +51,8 @@ pub(crate) struct SenderSnapshot {
     pub(crate) packets: u64,
     /// Their bytes, as UDP payload.
     pub(crate) bytes: u64,
+    /// Packets sent again.
+    pub(crate) retransmitted: u64,
     /// What the kernel did not take.
     pub(crate) refused: u64,
     /// Times that the thread was so late that packets were left out.

@@ -6,7 +6,10 @@ use std::sync::mpsc::SyncSender;
 
 use bridge_cc::{ReceiverReports, TransportFeedbackGenerator};
 use bridge_io::UdpSocket as BatchSocket;
-use bridge_rtp::{PacketKind, RtcpCompound, RtcpPacket, RtpHeader, transport_cc_sequence};
+use bridge_rtp::rtcp::MAX_COMPOUND_LEN;
+use bridge_rtp::{
+    PacketKind, RtcpCompound, RtcpPacket, RtcpWriter, RtpHeader, transport_cc_sequence,
+};
 use bridge_srtp::{KeyingMaterial, SrtpSender};
 use bridge_transport::{MIN_BUFFER_LEN, PeerTransport, TransportEvent};
 use bridge_units::Timestamp;
@@ -15,7 +18,7 @@ use crate::command::{Durations, SenderCommand, SendingEndpoint};
 use crate::destination::Destination;
 use crate::media_stream::{AUDIO_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, TRANSPORT_CC_ID, stamp_offset};
 use crate::payload::Stamp;
-use crate::reception::{Reception, ReceptionCounts, Wrong};
+use crate::reception::{Hole, Reception, ReceptionCounts, Wrong};
 use crate::scenario::{EndpointPlan, Place, Speakers};
 use crate::stream_id::{StreamId, StreamKind};
 
@@ -200,14 +203,13 @@ impl Endpoint {
             return;
         };
         self.note_transport_sequence(now, &header, packet, books);
-        if header.payload_type == RTX_PAYLOAD_TYPE {
-            books.counts.retransmissions += 1;
-            return;
-        }
         let Some(stream) = StreamId::of_ssrc(header.ssrc) else {
             books.counts.wrong.count(Wrong::UnknownStream);
             return;
         };
+        if header.payload_type == RTX_PAYLOAD_TYPE {
+            return self.handle_retransmission(&header, packet, stream, books);
+        }
         if stream.endpoint == self.plan.number {
             books.counts.wrong.count(Wrong::Echo);
             return;
@@ -222,7 +224,10 @@ impl Endpoint {
         let may_be_silence =
             stream.kind == StreamKind::Audio && !self.speakers.include(stream.endpoint);
         let sequence = header.sequence_number;
-        self.reception.note(header.ssrc, sequence, may_be_silence, &mut books.counts);
+        let hole = self.reception.note(header.ssrc, sequence, may_be_silence, &mut books.counts);
+        if let Some(hole) = hole.filter(|_| !is_audio) {
+            self.ask_again(header.ssrc, hole, books);
+        }
         if self.plan.sampled {
             self.open_and_compare(now, &header, packet, stream, books);
         }
@@ -262,6 +267,49 @@ impl Endpoint {
         }
     }
 
+    /// Opened by everybody: which packet it is, is encrypted.
+    fn handle_retransmission(
+        &mut self,
+        header: &RtpHeader,
+        packet: &mut [u8],
+        stream: StreamId,
+        books: &mut Books,
+    ) {
+        books.counts.retransmissions += 1;
+        let (Some(srtp), StreamKind::Rtx(encoding)) = (self.transport.srtp(), stream.kind) else {
+            books.counts.wrong.count(Wrong::UnknownStream);
+            return;
+        };
+        let Ok(len) = srtp.receiver.open_rtp(packet, header.header_len()) else {
+            books.counts.wrong.count(Wrong::Unauthenticated);
+            return;
+        };
+        let payload = header.payload(packet.get(..len).unwrap_or_default());
+        // A bridge that probes for bandwidth sends padding in this format.
+        let Some((sequence, payload)) = payload.split_first_chunk() else { return };
+        let stamped = payload.get(stamp_offset(header.payload_type)..).unwrap_or_default();
+        let from = Stamp::read(stamped).and_then(|stamp| StreamId::of_ssrc(stamp.ssrc));
+        if from.is_none_or(|from| from.endpoint != stream.endpoint) {
+            books.counts.wrong.count(Wrong::Payload);
+            return;
+        }
+        let original = StreamId { kind: StreamKind::Video(encoding), ..stream };
+        let sequence = u16::from_be_bytes(*sequence);
+        self.reception.recover(original.ssrc(), sequence, &mut books.counts);
+    }
+
+    /// Asks once for what is missing, as soon as it is noticed.
+    fn ask_again(&mut self, ssrc: u32, hole: Hole, books: &Books) {
+        let mut buffer = [0; MAX_COMPOUND_LEN];
+        let mut writer = RtcpWriter::new(&mut buffer);
+        let count = hole.count.min(MAX_ASKED_AGAIN);
+        let missing = (0..count).map(|offset| hole.first.wrapping_add(offset));
+        // Few enough to fit.
+        let _ = writer.nack(self.own_ssrc(), ssrc, missing);
+        let compound = writer.as_bytes().to_vec();
+        self.send_rtcp(vec![compound], books);
+    }
+
     fn note_transport_sequence(
         &mut self,
         now: Timestamp,
@@ -298,6 +346,12 @@ impl Endpoint {
             match packet {
                 RtcpPacket::SenderReport(report) => {
                     self.reports.on_sender_report(now, &report.info)
+                }
+                RtcpPacket::Nack(nack) => {
+                    let sequences = nack.sequence_numbers().take(MAX_SENT_AGAIN).collect();
+                    let again = SenderCommand::Nack { ssrc: nack.media_ssrc, sequences };
+                    // Whoever misses them is without them then.
+                    let _ = books.to_sender.try_send(again);
                 }
                 RtcpPacket::PictureLossIndication(pli) => want_key_frame(pli.media_ssrc, books),
                 RtcpPacket::FullIntraRequest(fir) => {
@@ -344,5 +398,8 @@ fn unused_sender(profile: bridge_srtp::Profile) -> SrtpSender {
     SrtpSender::new(&keying.expect("the length is the profile's"))
 }
 
-/// A compound of 1,500 bytes with what SRTCP adds.
-const MAX_SEALED_LEN: usize = 1_500 + bridge_srtp::MAX_RTCP_OVERHEAD;
+/// Packets of one hole that are asked for: what is kept of a stream's past.
+const MAX_ASKED_AGAIN: u16 = 64;
+/// Packets that are sent again for one request.
+const MAX_SENT_AGAIN: usize = 512;
+const MAX_SEALED_LEN: usize = MAX_COMPOUND_LEN + bridge_srtp::MAX_RTCP_OVERHEAD;

@@ -5,7 +5,7 @@
 //! two receive: one for a sample of endpoints, whose packets are opened, compared and timed, and one
 //! for all others, whose headers are followed.
 //!
-//! Not here: data channels, retransmission on request, full WebRTC peers.
+//! Not here: data channels, full WebRTC peers.
 
 #![forbid(unsafe_code)]
 

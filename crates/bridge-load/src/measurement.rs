@@ -8,7 +8,7 @@ use bridge_units::Timestamp;
 use crate::command::{Durations, ReceiverSnapshot, SenderSnapshot};
 use crate::error::LoadError;
 use crate::join::Joiner;
-use crate::process_usage::ProcessUsage;
+use crate::process_usage::{MachineUsage, ProcessUsage};
 use crate::reception::{ReceptionCounts, WrongCounts};
 use crate::sender::SenderThread;
 
@@ -23,6 +23,7 @@ pub(crate) struct Sample {
     pub(crate) silent: usize,
     pub(crate) bridge: Option<ProcessUsage>,
     pub(crate) generator: ProcessUsage,
+    pub(crate) machine: MachineUsage,
 }
 
 /// What happened between two samples.
@@ -56,6 +57,7 @@ impl Meter {
         let mut sample = Sample {
             bridge: self.pid.and_then(ProcessUsage::of),
             generator: ProcessUsage::of_self().unwrap_or_default(),
+            machine: MachineUsage::read().unwrap_or_default(),
             sent: sender.snapshot()?,
             at: self.clock.now(),
             ..Sample::default()
@@ -122,11 +124,22 @@ impl Window {
 
     /// Cores that the generator used, all of them and the busiest thread's.
     pub(crate) fn generator_cpu_ratios(&self) -> (f64, f64) {
-        let share = |of: fn(&ProcessUsage) -> Duration| {
-            let used = of(&self.end.generator).saturating_sub(of(&self.begin.generator));
-            ratio(used.as_secs_f64(), self.length().as_secs_f64()).unwrap_or(0.0)
-        };
-        (share(|usage| usage.cpu), share(|usage| usage.busiest))
+        let (begin, end) = (&self.begin.generator, &self.end.generator);
+        let all = end.cpu.saturating_sub(begin.cpu);
+        (self.share(all), self.share(end.busiest_since(begin)))
+    }
+
+    /// Cores that neither the bridge nor the generator used, or that the host took away. `None` if
+    /// the bridge's process is not known.
+    pub(crate) fn other_cpu_ratio(&self) -> Option<f64> {
+        let (begin, end) = (&self.begin.machine, &self.end.machine);
+        let busy = end.busy.saturating_sub(begin.busy) + end.stolen.saturating_sub(begin.stolen);
+        let generator = self.end.generator.cpu.saturating_sub(self.begin.generator.cpu);
+        Some(self.share(busy.saturating_sub(generator + self.bridge_cpu()?)))
+    }
+
+    fn share(&self, time: Duration) -> f64 {
+        ratio(time.as_secs_f64(), self.length().as_secs_f64()).unwrap_or(0.0)
     }
 
     pub(crate) fn wrong(&self) -> WrongCounts {
@@ -145,12 +158,16 @@ mod tests {
 
     fn sample(seconds: u64, packets: u64, lost: u64) -> Sample {
         let cpu = Duration::from_millis(200 * seconds);
-        let usage = ProcessUsage { cpu, busiest: cpu / 2, resident: 1 };
+        let mut usage = ProcessUsage { cpu, resident: 1, ..ProcessUsage::default() };
+        usage.threads[3] = (7, cpu / 2);
+        let busy = Duration::from_secs(seconds);
+        let machine = MachineUsage { busy, stolen: Duration::ZERO };
         Sample {
             at: Timestamp::from_millis(1_000 * seconds),
             received: ReceptionCounts { packets, lost, ..ReceptionCounts::default() },
             bridge: Some(usage),
             generator: usage,
+            machine,
             ..Sample::default()
         }
     }
@@ -167,6 +184,8 @@ mod tests {
         assert!((cpu - 2_000_000.0 / 99_900.0).abs() < 1e-9);
         let (all, busiest) = window.generator_cpu_ratios();
         assert!((all - 0.2).abs() < 1e-9 && (busiest - 0.1).abs() < 1e-9);
+        // One core was busy, of which bridge and generator had a fifth each.
+        assert!((window.other_cpu_ratio().unwrap() - 0.6).abs() < 1e-9);
     }
 
     #[test]

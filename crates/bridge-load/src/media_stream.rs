@@ -1,9 +1,10 @@
 //! The RTP packets of one stream.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bridge_rtp::rtcp::SenderInfo;
-use bridge_rtp::{AudioLevel, MIN_RTP_HEADER_LEN};
+use bridge_rtp::{AudioLevel, MIN_RTP_HEADER_LEN, RTX_OSN_LEN};
 use bridge_units::Timestamp;
 
 use crate::payload::Stamp;
@@ -26,6 +27,17 @@ pub(crate) struct MediaStream {
     number: u32,
     octets: u32,
     media: Media,
+    retransmission_sequence: u16,
+    history: VecDeque<SentPacket>,
+}
+
+/// What it takes to write a packet of video again.
+#[derive(Clone, Copy)]
+struct SentPacket {
+    sequence: u16,
+    timestamp: u32,
+    stamp: Stamp,
+    packet: FramePacket,
 }
 
 enum Media {
@@ -67,7 +79,16 @@ impl MediaStream {
             },
         };
         let (sequence, timestamp) = (ssrc as u16, ssrc.wrapping_mul(0x9e37_79b1));
-        Self { ssrc, sequence, timestamp, number: 0, octets: 0, media }
+        Self {
+            ssrc,
+            sequence,
+            timestamp,
+            number: 0,
+            octets: 0,
+            media,
+            retransmission_sequence: 1,
+            history: VecDeque::new(),
+        }
     }
 
     pub(crate) const fn ssrc(&self) -> u32 {
@@ -125,6 +146,11 @@ impl MediaStream {
                     self.timestamp = (now.as_micros() * 9 / 100) as u32;
                 }
                 let marker = packet.is_last;
+                if self.history.len() == MAX_HISTORY {
+                    self.history.pop_front();
+                }
+                let timestamp = self.timestamp;
+                self.history.push_back(SentPacket { sequence, timestamp, stamp, packet });
                 let head = header(VIDEO_PAYLOAD_TYPE, marker, sequence, self.timestamp, ssrc);
                 write_video(head, transport_sequence, &packet, *encoding, stamp, out)?
             }
@@ -133,6 +159,30 @@ impl MediaStream {
         self.number = self.number.wrapping_add(1);
         self.octets = self.octets.wrapping_add((written.len - written.header_len) as u32);
         Some(written)
+    }
+
+    /// Writes the packet with this number again, in the retransmission format (RFC 4588); `None` if
+    /// it is forgotten.
+    pub(crate) fn write_again(
+        &mut self,
+        sequence: u16,
+        transport_sequence: u16,
+        out: &mut [u8],
+    ) -> Option<WrittenPacket> {
+        let Media::Video { encoding, .. } = self.media else { return None };
+        let sent = self.history.iter().rev().find(|sent| sent.sequence == sequence).copied()?;
+        let original = StreamId::of_ssrc(self.ssrc)?;
+        let ssrc = StreamId { kind: StreamKind::Rtx(encoding), ..original }.ssrc();
+        let (marker, number) = (sent.packet.is_last, self.retransmission_sequence);
+        let head = header(RTX_PAYLOAD_TYPE, marker, number, sent.timestamp, ssrc);
+        let written =
+            write_video(head, transport_sequence, &sent.packet, encoding, sent.stamp, out)?;
+        let start = written.header_len;
+        out.get(..written.len + RTX_OSN_LEN)?;
+        out.copy_within(start..written.len, start + RTX_OSN_LEN);
+        out.get_mut(start..start + RTX_OSN_LEN)?.copy_from_slice(&sequence.to_be_bytes());
+        self.retransmission_sequence = number.wrapping_add(1);
+        Some(WrittenPacket { len: written.len + RTX_OSN_LEN, ..written })
     }
 
     /// What a sender report says `now`.
@@ -255,6 +305,8 @@ pub(crate) const RTX_PAYLOAD_TYPE: u8 = 96;
 pub(crate) const AUDIO_LEVEL_ID: u8 = 1;
 pub(crate) const TRANSPORT_CC_ID: u8 = 5;
 
+/// Packets that can be sent again: two seconds and more.
+const MAX_HISTORY: usize = 512;
 /// Version 2 with the X bit.
 const HAS_EXTENSION: u8 = 0x90;
 const MARKER: u8 = 0x80;
@@ -326,6 +378,25 @@ mod tests {
         assert_ne!(packets[40].0.timestamp, packets[41].0.timestamp);
         let numbers: Vec<u16> = packets.iter().map(|(header, _)| header.sequence_number).collect();
         assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
+    }
+
+    #[test]
+    fn video_is_sent_again_in_the_retransmission_format() {
+        let mut stream = stream(StreamKind::Video(0), false);
+        let packets: Vec<_> = (0..600).map(|number| check(&mut stream, number)).collect();
+        let mut buffer = [0; 1_500];
+        let (header, packet) = &packets[500];
+        let again = stream.write_again(header.sequence_number, 7, &mut buffer).unwrap();
+        let bytes = &buffer[..again.len];
+        let rtx = RtpHeader::parse(bytes).unwrap();
+        assert_eq!((rtx.payload_type, rtx.timestamp), (RTX_PAYLOAD_TYPE, header.timestamp));
+        let id = StreamId::of_ssrc(rtx.ssrc).unwrap();
+        assert_eq!((id.endpoint, id.kind), (3, StreamKind::Rtx(0)));
+        let (number, payload) = rtx.payload(bytes).split_at(2);
+        assert_eq!(number, header.sequence_number.to_be_bytes());
+        assert_eq!(payload, header.payload(packet));
+        let forgotten = packets[0].0.sequence_number;
+        assert_eq!(stream.write_again(forgotten, 8, &mut buffer), None);
     }
 
     #[test]

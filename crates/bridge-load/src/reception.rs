@@ -88,8 +88,10 @@ pub(crate) struct ReceptionCounts {
     pub(crate) bytes: u64,
     /// Packets of the retransmission format.
     pub(crate) retransmissions: u64,
-    /// Sequence numbers that are missing so far.
+    /// Sequence numbers that are missing so far, recovered or not.
     pub(crate) lost: u64,
+    /// Those of them that came as retransmissions.
+    pub(crate) recovered: u64,
     /// Packets that were opened and compared.
     pub(crate) opened: u64,
     pub(crate) wrong: WrongCounts,
@@ -101,6 +103,7 @@ impl ReceptionCounts {
         self.bytes += other.bytes;
         self.retransmissions += other.retransmissions;
         self.lost += other.lost;
+        self.recovered += other.recovered;
         self.opened += other.opened;
         self.wrong.add(&other.wrong);
     }
@@ -112,6 +115,13 @@ pub(crate) struct Reception {
     streams: FxHashMap<u32, Continuity>,
 }
 
+/// Sequence numbers of a stream that were skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) first: u16,
+    pub(crate) count: u16,
+}
+
 /// What of one stream arrived.
 #[derive(Clone, Copy, Debug)]
 struct Continuity {
@@ -121,27 +131,32 @@ struct Continuity {
 }
 
 impl Reception {
-    /// Notes a packet. Streams that may have holes are `tolerant`: bridges drop silence.
+    /// Notes a packet; answers the hole that it leaves behind. Streams that may have holes are
+    /// `tolerant`: bridges drop silence.
     pub(crate) fn note(
         &mut self,
         ssrc: u32,
         sequence: u16,
         tolerant: bool,
         counts: &mut ReceptionCounts,
-    ) {
+    ) -> Option<Hole> {
         let Some(stream) = self.streams.get_mut(&ssrc) else {
             if self.streams.len() < MAX_STREAMS {
                 self.streams.insert(ssrc, Continuity { highest: sequence, seen: u64::MAX });
             }
-            return;
+            return None;
         };
         let ahead = sequence.wrapping_sub(stream.highest).cast_signed();
         if ahead > 0 {
             let ahead = u64::from(ahead.unsigned_abs());
+            let first = stream.highest.wrapping_add(1);
             stream.seen = stream.seen.checked_shl(ahead as u32).unwrap_or(0) | 1;
             stream.highest = sequence;
-            counts.lost += if tolerant { 0 } else { ahead - 1 };
-            return;
+            if tolerant || ahead == 1 {
+                return None;
+            }
+            counts.lost += ahead - 1;
+            return Some(Hole { first, count: ahead as u16 - 1 });
         }
         let bit = 1_u64.checked_shl(u32::from(ahead.unsigned_abs())).unwrap_or(0);
         if bit == 0 || stream.seen & bit != 0 {
@@ -149,6 +164,18 @@ impl Reception {
         } else {
             stream.seen |= bit;
             counts.lost = counts.lost.saturating_sub(u64::from(!tolerant));
+        }
+        None
+    }
+
+    /// Notes a retransmission. One that was not needed, or comes too late, is nobody's fault.
+    pub(crate) fn recover(&mut self, ssrc: u32, sequence: u16, counts: &mut ReceptionCounts) {
+        let Some(stream) = self.streams.get_mut(&ssrc) else { return };
+        let behind = u32::from(stream.highest.wrapping_sub(sequence));
+        let bit = 1_u64.checked_shl(behind).unwrap_or(0);
+        if bit != 0 && stream.seen & bit == 0 {
+            stream.seen |= bit;
+            counts.recovered += 1;
         }
     }
 
@@ -189,6 +216,20 @@ mod tests {
             assert_eq!(counts(sequences, false), (lost, wrong), "{sequences:?}");
             assert_eq!(counts(sequences, true), (0, wrong), "{sequences:?}");
         }
+    }
+
+    #[test]
+    fn holes_are_told_and_recovered_once() {
+        let (mut reception, mut counts) = (Reception::default(), ReceptionCounts::default());
+        assert_eq!(reception.note(7, 65_534, false, &mut counts), None);
+        let hole = reception.note(7, 1, false, &mut counts);
+        assert_eq!(hole, Some(Hole { first: 65_535, count: 2 }));
+        assert_eq!(reception.note(7, 3, true, &mut counts), None);
+        for sequence in [65_535, 65_535, 1, 9, 40_000] {
+            reception.recover(7, sequence, &mut counts);
+        }
+        reception.recover(8, 0, &mut counts);
+        assert_eq!((counts.lost, counts.recovered, counts.wrong.total()), (2, 1, 0));
     }
 
     #[test]

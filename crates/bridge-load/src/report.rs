@@ -54,10 +54,16 @@ pub struct Report {
     pub generator_cpu_ratio: f64,
     /// Share of a core that its busiest thread used.
     pub generator_busiest_thread_ratio: f64,
+    /// Cores that others used: the figures are only as good as this is small.
+    pub other_cpu_ratio: Option<f64>,
     /// Times that it could not keep up.
     pub generator_late: u64,
     /// Packets that were opened and compared.
     pub packets_opened: u64,
+    /// Sequence numbers that were skipped in the whole run.
+    pub packets_lost: u64,
+    /// Those of them that came as retransmissions.
+    pub packets_recovered: u64,
     /// Packets of the retransmission format that came.
     pub retransmissions: u64,
     /// What was wrong, by name.
@@ -156,8 +162,11 @@ impl Report {
             },
             generator_cpu_ratio,
             generator_busiest_thread_ratio,
+            other_cpu_ratio: window.other_cpu_ratio(),
             generator_late: after.sent.late + after.sent.refused,
             packets_opened: after.received.opened,
+            packets_lost: after.received.lost,
+            packets_recovered: after.received.recovered,
             retransmissions: after.received.retransmissions,
             error_kinds: wrong.iter().collect(),
             series: Vec::new(),
@@ -185,6 +194,11 @@ impl Report {
     /// Whether the generator, not the bridge, may have been measured.
     pub fn is_generator_bottleneck(&self) -> bool {
         self.generator_busiest_thread_ratio > BOTTLENECK_RATIO || self.generator_late > 0
+    }
+
+    /// Whether others disturbed the measurement.
+    pub fn is_machine_busy(&self) -> bool {
+        self.other_cpu_ratio.is_some_and(|ratio| ratio > DISTURBANCE_RATIO)
     }
 
     /// The highest step before the first bad one.
@@ -224,9 +238,12 @@ impl Report {
             "first_media_ms": self.first_media.to_json(1e3),
             "generator_cpu_ratio": self.generator_cpu_ratio,
             "generator_busiest_thread_ratio": self.generator_busiest_thread_ratio,
+            "other_cpu_ratio": self.other_cpu_ratio,
             "generator_late": self.generator_late,
             "generator_is_bottleneck": self.is_generator_bottleneck(),
             "packets_opened": self.packets_opened,
+            "packets_lost": self.packets_lost,
+            "packets_recovered": self.packets_recovered,
             "retransmissions": self.retransmissions,
             "errors": self.errors(),
             "error_kinds": kinds,
@@ -387,6 +404,8 @@ const MAX_LOSS: f64 = 0.001;
 const MAX_DELAY: Duration = Duration::from_millis(10);
 /// People wait for a second.
 const MAX_JOIN_TIME: Duration = Duration::from_secs(1);
+/// Above this, delays and caches are others' as much as the bridge's.
+const DISTURBANCE_RATIO: f64 = 0.1;
 /// A thread above this share of a core delays what it measures.
 const BOTTLENECK_RATIO: f64 = 0.7;
 

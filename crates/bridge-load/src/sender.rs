@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use crate::command::{MAX_WAITING_COMMANDS, SenderCommand, SenderSnapshot, SendingEndpoint};
 use crate::error::LoadError;
-use crate::media_stream::MediaStream;
+use crate::media_stream::{MediaStream, WrittenPacket};
 use crate::stream_id::{StreamId, StreamKind};
 use crate::video_frames::VideoShape;
 
@@ -115,6 +115,7 @@ impl SenderLoop {
                 }
             }
             SenderCommand::KeyFrame(ssrc) => self.request_key_frame(ssrc),
+            SenderCommand::Nack { ssrc, sequences } => self.send_again(ssrc, &sequences),
             SenderCommand::Start => {
                 self.is_running = true;
                 let waiting: Vec<u32> = self.endpoints.keys().copied().collect();
@@ -184,6 +185,19 @@ impl SenderLoop {
         streams.for_each(MediaStream::request_key_frame);
     }
 
+    fn send_again(&mut self, ssrc: u32, sequences: &[u16]) {
+        let number = StreamId::of_ssrc(ssrc).map(|id| id.endpoint);
+        let Some(sending) = number.and_then(|number| self.endpoints.get_mut(&number)) else {
+            return;
+        };
+        let Some(index) = sending.streams.iter().position(|stream| stream.ssrc() == ssrc) else {
+            return;
+        };
+        for sequence in sequences {
+            sending.send_again(index, *sequence, &mut self.counts);
+        }
+    }
+
     fn send_due(&mut self) {
         // Commands have their turn even when sending never catches up.
         for _ in 0..MAX_SENT_AT_ONCE {
@@ -213,21 +227,36 @@ impl SenderLoop {
 
 impl Sending {
     fn send_packet(&mut self, now: Timestamp, index: usize, counts: &mut SenderSnapshot) {
-        let (mut plain, mut sealed) = ([0; MAX_PACKET_LEN], [0; MAX_PACKET_LEN]);
+        let mut plain = [0; MAX_PACKET_LEN];
         let Some(stream) = self.streams.get_mut(index) else { return };
         let Some(written) = stream.write(now, self.transport_sequence, &mut plain) else { return };
-        self.transport_sequence = self.transport_sequence.wrapping_add(1);
-        let packet = plain.get(..written.len).unwrap_or_default();
-        let (header, payload) = packet.split_at(written.header_len);
-        let Ok(len) = self.endpoint.srtp.seal_rtp(header, payload, &mut sealed) else { return };
-        let datagram = sealed.get(..len).unwrap_or_default();
-        match self.endpoint.socket.send_to(datagram, self.endpoint.remote) {
-            Ok(_) => {
+        match self.seal_and_send(&plain, written) {
+            Some(bytes) => {
                 counts.packets += 1;
-                counts.bytes += datagram.len() as u64;
+                counts.bytes += bytes;
             }
-            Err(_) => counts.refused += 1,
+            None => counts.refused += 1,
         }
+    }
+
+    fn send_again(&mut self, index: usize, sequence: u16, counts: &mut SenderSnapshot) {
+        let mut plain = [0; MAX_PACKET_LEN];
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        let written = stream.write_again(sequence, self.transport_sequence, &mut plain);
+        if written.and_then(|written| self.seal_and_send(&plain, written)).is_some() {
+            counts.retransmitted += 1;
+        }
+    }
+
+    /// The bytes that went out; `None` if the kernel took none.
+    fn seal_and_send(&mut self, plain: &[u8], written: WrittenPacket) -> Option<u64> {
+        let mut sealed = [0; MAX_PACKET_LEN];
+        self.transport_sequence = self.transport_sequence.wrapping_add(1);
+        let (header, payload) = plain.get(..written.len)?.split_at(written.header_len);
+        let len = self.endpoint.srtp.seal_rtp(header, payload, &mut sealed).ok()?;
+        let datagram = sealed.get(..len)?;
+        self.endpoint.socket.send_to(datagram, self.endpoint.remote).ok()?;
+        Some(len as u64)
     }
 
     fn send_reports(&mut self, now: Timestamp) {

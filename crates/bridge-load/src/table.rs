@@ -30,6 +30,9 @@ pub(crate) fn render(report: &Report) -> String {
     if report.is_generator_bottleneck() {
         line(&mut table, "WARNING: the generator is at its limit; these figures may be its own");
     }
+    if report.is_machine_busy() {
+        line(&mut table, "WARNING: others use this machine; repeat when it is idle");
+    }
     line(&mut table, if report.passed() { "passed" } else { "FAILED" });
     table
 }
@@ -37,7 +40,7 @@ pub(crate) fn render(report: &Report) -> String {
 /// The figures of the table, by name.
 pub(crate) fn rows(report: &Report) -> Vec<(&'static str, String)> {
     let number = |value: Option<f64>, unit: &str| {
-        value.map_or("-".to_owned(), |value| format!("{value:.2} {unit}"))
+        value.map_or("-".to_owned(), |value| format!("{value:.2} {unit}").trim_end().to_owned())
     };
     let bits = report.per_second(report.bytes_out) * 8.0 / 1e6;
     vec![
@@ -72,6 +75,7 @@ pub(crate) fn rows(report: &Report) -> Vec<(&'static str, String)> {
                 report.generator_cpu_ratio, report.generator_busiest_thread_ratio
             ),
         ),
+        ("cores used by others", number(report.other_cpu_ratio, "")),
         ("packets opened, compared", report.packets_opened.to_string()),
         ("wrong", report.errors().to_string()),
     ]
