@@ -14,7 +14,7 @@ use crate::webdriver::Session;
 pub struct Chromium {
     session: Arc<Mutex<Session>>,
     _driver: ChildProcess,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 /// A window of a browser.
@@ -54,7 +54,7 @@ impl Chromium {
         });
         let session = Session::open(port, capabilities).await?;
         let session = Arc::new(Mutex::new(session));
-        Ok(Self { session, _driver: driver, _profile: profile })
+        Ok(Self { session, _driver: driver, profile })
     }
 
     /// Opens `url` in a new window.
@@ -71,6 +71,16 @@ impl Chromium {
     /// Ends the browser.
     pub async fn quit(self) -> Result<(), TestkitError> {
         self.session.lock().await.delete("").await.map(drop)
+    }
+}
+
+impl Drop for Chromium {
+    /// A test that fails half-way has not quit: the driver dies with it, its browser would not.
+    fn drop(&mut self) {
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
+        let pattern = ["-KILL", "-f", "--", &profile];
+        // Nothing to kill is what a test that did quit leaves behind.
+        let _ = std::process::Command::new("pkill").args(pattern).status();
     }
 }
 
