@@ -22,8 +22,9 @@ pub(crate) const BATCH_QUEUE_LIMIT: usize = 128;
 /// Emptied batches on their way back to the shard that filled them.
 pub(crate) const RETURN_QUEUE_LIMIT: usize = BATCH_QUEUE_LIMIT;
 
-/// How often a datagram, a command or feedback is handed on when its session keeps moving.
-pub(crate) const MAX_HOPS: u8 = 4;
+/// How often a datagram, a command or feedback is handed on when its session keeps moving: each hop is
+/// a move that happened while it waited, so this only ends what would go round for ever.
+pub(crate) const MAX_HOPS: u8 = 16;
 
 /// Interrupts a shard's wait for packets.
 pub trait ShardWaker: Send + Sync {

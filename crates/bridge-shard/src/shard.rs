@@ -324,12 +324,16 @@ impl Shard {
             self.counters.panics += 1;
             self.conferences.reset();
             if let Some(slot) = self.current.take().and_then(|session| self.slot(session)) {
-                self.event(slot, SessionEventKind::Crashed);
-                // It is out of every map before it is dropped, which may panic once more.
-                let removal = catch_unwind(AssertUnwindSafe(|| self.remove_session(slot)));
-                self.counters.panics += u64::from(removal.is_err());
+                self.drop_crashed(slot);
             }
         }
+    }
+
+    /// Telling of it and dropping it may panic once more; it is out of every map before that.
+    fn drop_crashed(&mut self, slot: usize) {
+        let told = catch_unwind(AssertUnwindSafe(|| self.event(slot, SessionEventKind::Crashed)));
+        let removed = catch_unwind(AssertUnwindSafe(|| self.remove_session(slot)));
+        self.counters.panics += u64::from(told.is_err()) + u64::from(removed.is_err());
     }
 }
 

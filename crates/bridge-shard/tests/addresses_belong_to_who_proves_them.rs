@@ -5,8 +5,9 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bridge_shard::SessionAction;
+use bridge_shard::{SessionAction, ShardCommand};
 use bridge_transport::{CandidateKind, RemoteCandidate, RemoteTransport};
+use bridge_units::{ConferenceId, ShardId};
 use common::{Join, Request, TICK, World, audio_ssrc, bridge_credentials};
 
 fn assert_call_works(world: &mut World, numbers: std::ops::Range<u16>) {
@@ -81,6 +82,40 @@ fn a_signalled_address_of_somebody_else_does_not_steal_their_packets() {
         world.run_for(Duration::from_secs(1));
         assert_call_works(&mut world, 10..20);
     }
+}
+
+/// The victim's packets arrive where the thief lives, and its session cannot move there.
+#[test]
+fn nor_while_the_shard_of_the_thief_takes_no_sessions() {
+    let mut world = World::new(2);
+    let thief = world.create(Join::at(0));
+    let remote = RemoteTransport {
+        credentials: Some(("thief".into(), "thief-password-of-22-chars".into())),
+        candidates: vec![RemoteCandidate {
+            address: common::client_address(2),
+            kind: CandidateKind::Host,
+            priority: 2_130_706_431,
+            foundation: "1".into(),
+        }],
+        ..RemoteTransport::default()
+    };
+    world.command(thief, SessionAction::SetRemoteTransport(Box::new(remote)));
+    world.run_for(Duration::from_millis(100));
+    let victim = world.join(Join::at(0).started_at(1));
+    let listener = world.join(Join::at(1));
+    let overload = ConferenceId(99);
+    for round in 0..1_000 {
+        for _ in 0..if round == 0 { 7_000 } else { 256 } {
+            // Full is what it shall be.
+            let _ = world.group.inboxes()[0].command(ShardCommand::RemoveConference(overload));
+        }
+        world.tick();
+    }
+    let ssrc = audio_ssrc(world.clients[victim].session);
+    world.send_audio(victim, 0..10);
+    world.run_for(2 * TICK);
+    assert_eq!(world.home(victim), ShardId(1));
+    assert_eq!(world.heard(listener, ssrc).len(), 10);
 }
 
 #[test]

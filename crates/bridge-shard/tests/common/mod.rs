@@ -47,7 +47,7 @@ pub struct World {
     pub undeliverable: Vec<(SocketAddr, Vec<u8>)>,
     pub events: Vec<SessionEvent>,
     landing: HashMap<SocketAddr, usize>,
-    wakers: Vec<Waker>,
+    pub wakers: Vec<Waker>,
     sink: Arc<Events>,
     orders: HashMap<SessionId, u32>,
     homes: HashMap<SessionId, ShardId>,
@@ -57,10 +57,14 @@ pub struct World {
 
 /// A wake-up that was asked for and not yet seen.
 #[derive(Clone, Default)]
-struct Waker(Arc<AtomicBool>);
+pub struct Waker(pub Arc<AtomicBool>);
 
 #[derive(Default)]
-struct Events(Mutex<Vec<SessionEvent>>);
+struct Events {
+    told: Mutex<Vec<SessionEvent>>,
+    /// The bug of the test that has one: its activity cannot be told.
+    panics_for: Mutex<Option<SessionId>>,
+}
 
 /// Cuts runs into datagrams.
 #[derive(Default)]
@@ -300,8 +304,13 @@ impl World {
         }
     }
 
+    /// From now on a packet of this session meets a bug.
+    pub fn doom(&mut self, session: SessionId) {
+        *self.sink.panics_for.lock().unwrap() = Some(session);
+    }
+
     pub fn collect_events(&mut self) {
-        for event in self.sink.0.lock().unwrap().drain(..) {
+        for event in self.sink.told.lock().unwrap().drain(..) {
             if let SessionEventKind::Moved(shard) = event.kind {
                 self.homes.insert(event.session, shard);
             }
@@ -464,7 +473,9 @@ impl EgressSink for Wire {
 
 impl EventSink for Events {
     fn event(&self, event: SessionEvent) -> Result<(), SessionEvent> {
-        self.0.lock().unwrap().push(event);
+        let doomed = *self.panics_for.lock().unwrap() == Some(event.session);
+        assert!(!doomed || !matches!(event.kind, SessionEventKind::Activity), "a bug");
+        self.told.lock().unwrap().push(event);
         Ok(())
     }
 }
