@@ -14,6 +14,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod bytes;
+pub mod codec;
 mod error;
 mod extension;
 mod extension_ids;
