@@ -1,0 +1,91 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bridge_rtp::SequenceUnwrapper;
+use bridge_rtp::codec::{
+    DependencyDescriptor, TemplateDependencyStructure, Vp8Descriptor, Vp9Descriptor,
+    h264_starts_key_frame, h265_starts_key_frame,
+};
+
+use crate::video_codec::VideoCodec;
+use crate::video_packet::FrameDescription;
+
+/// Structures of one encoding that are kept for packets that arrive late. A structure lasts from one
+/// key frame to the next, so a few reach back for seconds. JVB keeps 500.
+pub const MAX_REMEMBERED_STRUCTURES: usize = 8;
+
+/// Recognises the frames of one encoding (JVB: `VideoParser` and its codec-specific ones).
+#[derive(Debug, Default)]
+pub struct FrameParser {
+    sequence: SequenceUnwrapper,
+    /// By the sequence index of the packets that carried them, oldest first.
+    structures: VecDeque<(i64, Arc<TemplateDependencyStructure>)>,
+    refused: u64,
+}
+
+impl FrameParser {
+    /// Parses a packet: its payload without padding, and the data of its dependency descriptor
+    /// extension if it has one.
+    ///
+    /// The payload descriptors of VP8 and VP9 win if they tell enough to place the frame; otherwise
+    /// the extension does, whatever the codec.
+    pub fn parse(
+        &mut self,
+        codec: VideoCodec,
+        sequence_number: u16,
+        payload: &[u8],
+        dependency_descriptor: Option<&[u8]>,
+    ) -> FrameDescription {
+        let from_payload = match codec {
+            VideoCodec::Vp8 => Vp8Descriptor::parse(payload).map(FrameDescription::Vp8),
+            VideoCodec::Vp9 => Vp9Descriptor::parse(payload)
+                .filter(|descriptor| descriptor.picture_id.is_some())
+                .map(FrameDescription::Vp9),
+            _ => None,
+        };
+        match (&from_payload, dependency_descriptor) {
+            (Some(FrameDescription::Vp8(vp8)), Some(data)) if !vp8.is_routable() => {
+                self.parse_dependency(sequence_number, data)
+            }
+            (None, Some(data)) => self.parse_dependency(sequence_number, data),
+            (Some(_), _) => from_payload,
+            (None, None) => match codec {
+                VideoCodec::H264 => Some(h264_starts_key_frame(payload)),
+                VideoCodec::H265 => Some(h265_starts_key_frame(payload)),
+                _ => None,
+            }
+            .map(|starts_key_frame| FrameDescription::KeyFrames { starts_key_frame }),
+        }
+        .unwrap_or(FrameDescription::Unparsed)
+    }
+
+    /// How many dependency descriptors could not be read.
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn parse_dependency(&mut self, sequence_number: u16, data: &[u8]) -> Option<FrameDescription> {
+        let index = self.sequence.update(sequence_number);
+        let before = self.structures.iter().rev().find(|(at, _)| *at < index);
+        let Ok(descriptor) = DependencyDescriptor::parse(data, before.map(|(_, known)| known))
+        else {
+            self.refused += 1;
+            return None;
+        };
+        if let (true, Some(own)) = (descriptor.is_keyframe, &descriptor.structure) {
+            self.remember(index, own);
+        }
+        Some(FrameDescription::Dependency(descriptor))
+    }
+
+    fn remember(&mut self, index: i64, structure: &Arc<TemplateDependencyStructure>) {
+        let place = self.structures.partition_point(|(at, _)| *at < index);
+        if self.structures.get(place).is_some_and(|(at, _)| *at == index) {
+            return;
+        }
+        self.structures.insert(place, (index, Arc::clone(structure)));
+        if self.structures.len() > MAX_REMEMBERED_STRUCTURES {
+            self.structures.pop_front();
+        }
+    }
+}

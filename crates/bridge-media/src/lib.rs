@@ -1,0 +1,43 @@
+//! Per-stream work on video: what a source sends, what each receiver gets of it, and how losses are
+//! repaired.
+//!
+//! A [`MediaSource`] knows the encodings and layers of one sent source. A [`SourceProjection`] turns
+//! its packets into one flawless stream for one receiver (JVB: `AdaptiveSourceProjection`). A
+//! [`SourceHistory`] keeps the packets of a source once for all receivers; [`MissingPackets`] asks
+//! the sender for what was lost. No clocks, sockets or threads: times are passed in, and packets go
+//! through without allocation once their stream runs.
+
+#![forbid(unsafe_code)]
+
+mod frame_parser;
+mod history;
+mod layer_bitrate;
+mod layer_index;
+mod nack;
+mod projection;
+mod renumbering;
+mod retransmission;
+mod sender_clock;
+mod source;
+mod video_codec;
+mod video_packet;
+
+pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES};
+pub use history::{
+    HISTORY_TIME, HistoryEntry, MAX_HISTORY_BYTES, MAX_HISTORY_PACKETS, SourceHistory,
+};
+pub use layer_bitrate::{BitrateWindow, LayerBitrates};
+pub use layer_index::LayerIndex;
+pub use nack::{MAX_GAP, MAX_MISSING, MAX_NACKS_PER_PACKET, MissingPackets};
+pub use projection::{
+    Decision, PayloadRewrite, ProjectionCounters, Refusal, Rewrite, SentPacket, SourceProjection,
+};
+pub use renumbering::{Renumbering, StreamRenumbering};
+pub use retransmission::{MAX_RESENT_REMEMBERED, Retransmissions, resend_interval};
+pub use sender_clock::{NtpTime, SenderClock};
+pub use source::{
+    Encoding, Layer, LayeringChange, MAX_ENCODINGS, MAX_LAYERS, MediaSource, SignaledGroup,
+    SignaledSource, SourceError, VideoType,
+};
+pub use video_codec::VideoCodec;
+pub use video_packet::{FrameDescription, VideoPacket};
