@@ -118,6 +118,9 @@ pub(crate) fn remote_transport(
             });
         }
     }
+    if ice.candidates.is_empty() {
+        return Err(unusable("candidate"));
+    }
     if candidates.is_empty() {
         return Err(LoadError::Destination(format!(
             "none of the bridge's candidates ({}) may be sent to; is --connect-to missing?",

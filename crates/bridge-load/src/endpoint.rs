@@ -298,7 +298,7 @@ impl Endpoint {
         self.reception.recover(original.ssrc(), sequence, &mut books.counts);
     }
 
-    /// Asks once for what is missing, as soon as it is noticed.
+    /// Asks once for what is missing, as soon as a later packet shows it.
     fn ask_again(&mut self, ssrc: u32, hole: Hole, books: &Books) {
         let mut buffer = [0; MAX_COMPOUND_LEN];
         let mut writer = RtcpWriter::new(&mut buffer);

@@ -38,6 +38,8 @@ struct SentPacket {
     timestamp: u32,
     stamp: Stamp,
     packet: FramePacket,
+    /// The last time it went out.
+    sent: Timestamp,
 }
 
 enum Media {
@@ -150,7 +152,13 @@ impl MediaStream {
                     self.history.pop_front();
                 }
                 let timestamp = self.timestamp;
-                self.history.push_back(SentPacket { sequence, timestamp, stamp, packet });
+                self.history.push_back(SentPacket {
+                    sequence,
+                    timestamp,
+                    stamp,
+                    packet,
+                    sent: now,
+                });
                 let head = header(VIDEO_PAYLOAD_TYPE, marker, sequence, self.timestamp, ssrc);
                 write_video(head, transport_sequence, &packet, *encoding, stamp, out)?
             }
@@ -162,15 +170,22 @@ impl MediaStream {
     }
 
     /// Writes the packet with this number again, in the retransmission format (RFC 4588); `None` if
-    /// it is forgotten.
+    /// it is forgotten, or went out a short time ago: as libwebrtc, so that many receivers that miss
+    /// the same packet do not cause as many copies.
     pub(crate) fn write_again(
         &mut self,
+        now: Timestamp,
         sequence: u16,
         transport_sequence: u16,
         out: &mut [u8],
     ) -> Option<WrittenPacket> {
         let Media::Video { encoding, .. } = self.media else { return None };
-        let sent = self.history.iter().rev().find(|sent| sent.sequence == sequence).copied()?;
+        let sent = self.history.iter_mut().rev().find(|sent| sent.sequence == sequence)?;
+        if now.since(sent.sent) < MIN_RESEND_INTERVAL {
+            return None;
+        }
+        sent.sent = now;
+        let sent = *sent;
         let original = StreamId::of_ssrc(self.ssrc)?;
         let ssrc = StreamId { kind: StreamKind::Rtx(encoding), ..original }.ssrc();
         let (marker, number) = (sent.packet.is_last, self.retransmission_sequence);
@@ -307,6 +322,8 @@ pub(crate) const TRANSPORT_CC_ID: u8 = 5;
 
 /// Packets that can be sent again: two seconds and more.
 const MAX_HISTORY: usize = 512;
+/// libwebrtc waits for a round trip; this is a usual one.
+const MIN_RESEND_INTERVAL: Duration = Duration::from_millis(50);
 /// Version 2 with the X bit.
 const HAS_EXTENSION: u8 = 0x90;
 const MARKER: u8 = 0x80;
@@ -386,7 +403,8 @@ mod tests {
         let packets: Vec<_> = (0..600).map(|number| check(&mut stream, number)).collect();
         let mut buffer = [0; 1_500];
         let (header, packet) = &packets[500];
-        let again = stream.write_again(header.sequence_number, 7, &mut buffer).unwrap();
+        let now = stream.due();
+        let again = stream.write_again(now, header.sequence_number, 7, &mut buffer).unwrap();
         let bytes = &buffer[..again.len];
         let rtx = RtpHeader::parse(bytes).unwrap();
         assert_eq!((rtx.payload_type, rtx.timestamp), (RTX_PAYLOAD_TYPE, header.timestamp));
@@ -396,7 +414,11 @@ mod tests {
         assert_eq!(number, header.sequence_number.to_be_bytes());
         assert_eq!(payload, header.payload(packet));
         let forgotten = packets[0].0.sequence_number;
-        assert_eq!(stream.write_again(forgotten, 8, &mut buffer), None);
+        assert_eq!(stream.write_again(now, forgotten, 8, &mut buffer), None);
+        let repeated = header.sequence_number;
+        assert_eq!(stream.write_again(now, repeated, 8, &mut buffer), None, "too soon");
+        let later = now + Duration::from_secs(1);
+        assert!(stream.write_again(later, repeated, 8, &mut buffer).is_some());
     }
 
     #[test]

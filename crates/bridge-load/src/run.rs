@@ -257,12 +257,13 @@ fn tell(what: &str, second: &Window, wanted: usize) {
     // A closed standard error is the reader's choice.
     let _ = writeln!(
         std::io::stderr(),
-        "{what:>10}: {}/{wanted} connected, {:.0} packets/s in, {:.0} out, loss {:.4} %, p99 {} us, \
+        "{what:>10}: {}/{wanted} connected, {:.0} packets/s in, {:.0} out, loss {:.4} %, {} again, p99 {} us, \
          bridge {} us/packet, {} MB, wrong {}",
         second.end.connected,
         second.packets_in_per_second(),
         second.packets_out_per_second(),
         100.0 * second.loss_ratio(),
+        second.end.received.retransmissions - second.begin.received.retransmissions,
         micros(p99.map(|p99| p99.as_secs_f64() * 1e6)),
         micros(second.bridge_cpu_micros_per_packet_out()),
         micros(second.end.bridge.map(|usage| usage.resident as f64 / 1e6)),

@@ -194,7 +194,7 @@ impl SenderLoop {
             return;
         };
         for sequence in sequences {
-            sending.send_again(index, *sequence, &mut self.counts);
+            sending.send_again(self.clock.now(), index, *sequence, &mut self.counts);
         }
     }
 
@@ -239,10 +239,16 @@ impl Sending {
         }
     }
 
-    fn send_again(&mut self, index: usize, sequence: u16, counts: &mut SenderSnapshot) {
+    fn send_again(
+        &mut self,
+        now: Timestamp,
+        index: usize,
+        sequence: u16,
+        counts: &mut SenderSnapshot,
+    ) {
         let mut plain = [0; MAX_PACKET_LEN];
         let Some(stream) = self.streams.get_mut(index) else { return };
-        let written = stream.write_again(sequence, self.transport_sequence, &mut plain);
+        let written = stream.write_again(now, sequence, self.transport_sequence, &mut plain);
         if written.and_then(|written| self.seal_and_send(&plain, written)).is_some() {
             counts.retransmitted += 1;
         }

@@ -52,6 +52,13 @@ pub(crate) fn rows(report: &Report) -> Vec<(&'static str, String)> {
         ("packets out", rate(report, report.packets_out)),
         ("rate out", format!("{bits:.1} Mbit/s")),
         ("loss", format!("{:.4} %", 100.0 * report.loss_ratio)),
+        (
+            "retransmissions",
+            format!(
+                "{}, {} of {} lost packets recovered",
+                report.retransmissions, report.packets_recovered, report.packets_lost
+            ),
+        ),
         ("bridge CPU", number(report.bridge_cpu_us_per_packet_out, "us per packet out")),
         ("bridge cores", number(report.bridge_cpu_ratio, "")),
         ("bridge memory", number(report.bridge_rss_bytes.map(|bytes| bytes as f64 / 1e6), "MB")),
