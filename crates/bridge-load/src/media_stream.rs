@@ -38,8 +38,8 @@ struct SentPacket {
     timestamp: u32,
     stamp: Stamp,
     packet: FramePacket,
-    /// The last time it went out.
-    sent: Timestamp,
+    /// The last time it went out again.
+    repeated: Option<Timestamp>,
 }
 
 enum Media {
@@ -157,7 +157,7 @@ impl MediaStream {
                     timestamp,
                     stamp,
                     packet,
-                    sent: now,
+                    repeated: None,
                 });
                 let head = header(VIDEO_PAYLOAD_TYPE, marker, sequence, self.timestamp, ssrc);
                 write_video(head, transport_sequence, &packet, *encoding, stamp, out)?
@@ -170,7 +170,7 @@ impl MediaStream {
     }
 
     /// Writes the packet with this number again, in the retransmission format (RFC 4588); `None` if
-    /// it is forgotten, or went out a short time ago: as libwebrtc, so that many receivers that miss
+    /// it is forgotten, or went out again a short time ago: as libwebrtc, so that many receivers that miss
     /// the same packet do not cause as many copies.
     pub(crate) fn write_again(
         &mut self,
@@ -181,10 +181,10 @@ impl MediaStream {
     ) -> Option<WrittenPacket> {
         let Media::Video { encoding, .. } = self.media else { return None };
         let sent = self.history.iter_mut().rev().find(|sent| sent.sequence == sequence)?;
-        if now.since(sent.sent) < MIN_RESEND_INTERVAL {
+        if sent.repeated.is_some_and(|at| now.since(at) < MIN_RESEND_INTERVAL) {
             return None;
         }
-        sent.sent = now;
+        sent.repeated = Some(now);
         let sent = *sent;
         let original = StreamId::of_ssrc(self.ssrc)?;
         let ssrc = StreamId { kind: StreamKind::Rtx(encoding), ..original }.ssrc();
