@@ -28,6 +28,8 @@ pub enum SealError {
     /// Every index of this key was used (2^48 packets of an SSRC, 2^31 RTCP packets): a new
     /// association is needed (RFC 3711, 9.2).
     KeyExhausted,
+    /// A packet was sealed under this index before, or it is too old to tell.
+    Repeated,
     /// [`MAX_SEND_STREAMS`](crate::MAX_SEND_STREAMS) SSRCs with history are being sent.
     TooManyStreams,
 }
@@ -64,6 +66,7 @@ impl fmt::Display for SealError {
             Self::TooLong => "packet too long",
             Self::OutputTooSmall => "output buffer too small",
             Self::KeyExhausted => "key used up",
+            Self::Repeated => "index used before",
             Self::TooManyStreams => "too many streams",
         })
     }

@@ -4,14 +4,14 @@ use crate::derivation::Packets;
 use crate::error::{OpenError, SealError};
 use crate::profile::Profile;
 use crate::receiver::{RTP_HEADER_LEN, field};
-use crate::replay::extend_sequence_number;
+use crate::replay::{ReplayWindow, extend_sequence_number};
 use crate::stream_table::StreamTable;
 
 /// SSRCs whose rollover counter is remembered for one receiver.
 ///
 /// Differs from JVB, which keeps 1024 and forgets the least recently used: a stream that comes
 /// back would start again at counter 0 and use nonces a second time, which breaks GCM. Here only
-/// streams that never rolled over are forgotten (for them nothing is lost), and the limit is
+/// streams that never rolled over are forgotten, when 4096 others were used since, and the limit is
 /// higher since a sender's streams are our own choice.
 pub const MAX_SEND_STREAMS: usize = 4096;
 
@@ -23,8 +23,8 @@ pub struct SrtpSender {
     profile: Profile,
     rtp: Cipher,
     rtcp: Cipher,
-    /// The highest index that was sent of each SSRC.
-    streams: StreamTable<u64>,
+    /// The indexes that were used of each SSRC.
+    streams: StreamTable<ReplayWindow>,
     /// One index for all SSRCs: each must only rise, and a shared one needs no table that could
     /// forget (RFC 3711, 3.4).
     next_rtcp_index: u32,
@@ -46,8 +46,12 @@ impl SrtpSender {
     /// `header.len() + payload.len() + profile.rtp_overhead()`.
     ///
     /// `header` is the whole header as it goes out, with CSRCs and extension. Sequence numbers of
-    /// an SSRC may go back (retransmission), also across a wrap, by up to half their range. The
-    /// caller never seals two different packets under one SSRC and extended sequence number.
+    /// an SSRC may go back, also across a wrap, but each index is used once: two packets under one
+    /// index would break GCM, and what is forwarded carries numbers that its sender chose. One that
+    /// was used, or is too old to tell, is refused with [`SealError::Repeated`].
+    ///
+    /// Differs from JVB, which seals whatever it is given; retransmissions have an SSRC and numbers
+    /// of their own (RFC 4588).
     pub fn seal_rtp(
         &mut self,
         header: &[u8],
@@ -102,17 +106,18 @@ impl SrtpSender {
 
     /// The index of a packet about to be sent.
     fn advance(&mut self, ssrc: u32, seq: u16) -> Result<u64, SealError> {
-        if let Some(highest) = self.streams.get_mut(ssrc) {
-            let index = extend_sequence_number(*highest, seq);
+        if let Some(used) = self.streams.get_mut(ssrc) {
+            let index = extend_sequence_number(used.newest(), seq);
             if index > MAX_RTP_INDEX {
                 return Err(SealError::KeyExhausted);
             }
-            *highest = index.max(*highest);
+            used.check(index).map_err(|_| SealError::Repeated)?;
+            used.record(index);
             return Ok(index);
         }
         let index = u64::from(seq);
         self.streams
-            .insert(ssrc, index, |highest| highest >> 16 == 0)
+            .insert(ssrc, ReplayWindow::starting_at(index), |used| used.newest() >> 16 == 0)
             .map_err(|_| SealError::TooManyStreams)?;
         Ok(index)
     }
