@@ -54,17 +54,20 @@ pub struct EstimatorConfig {
 ///     BandwidthEstimator::new(Timestamp::ZERO, &config, EstimateSource::TransportFeedback);
 /// let now = estimator.poll_timeout();
 /// estimator.handle_timeout(now);
-/// estimator.on_packet_sent(now, 1, DataSize::from_bytes(1_200), None);
+/// let sequence = estimator.next_sequence();
+/// estimator.on_packet_sent(now, sequence, DataSize::from_bytes(1_200), None);
 /// assert_eq!(estimator.estimate(), None, "nothing is heard of the peer yet");
 /// let run = estimator.poll_probe(now).expect("with media, the first probe starts");
 /// let sent = DataSize::from_bytes(267);
-/// estimator.on_packet_sent(now, 2, sent, Some(run.cluster));
+/// let sequence = estimator.next_sequence();
+/// estimator.on_packet_sent(now, sequence, sent, Some(run.cluster));
 /// estimator.on_probe_sent(now, sent);
 /// ```
 #[derive(Clone, Debug)]
 pub struct BandwidthEstimator {
     source: EstimateSource,
     engine: Engine,
+    sequence: u16,
     sent: SentPackets,
     losses: ReportedLoss,
     receiver_estimate: Option<Bitrate>,
@@ -104,11 +107,18 @@ impl BandwidthEstimator {
         Self {
             source,
             engine,
+            sequence: 0,
             sent: SentPackets::new(),
             losses: ReportedLoss::new(),
             receiver_estimate: None,
             results: Vec::new(),
         }
+    }
+
+    /// The transport-wide number of the next packet, from 1 on.
+    pub fn next_sequence(&mut self) -> u16 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
     }
 
     /// Notes a packet with transport-wide number `sequence` that is handed to the socket `now`. `size`
@@ -164,6 +174,14 @@ impl BandwidthEstimator {
         }
     }
 
+    /// The way to the peer is another one: the estimate starts again `now`. The classic one goes on, as
+    /// in JVB.
+    pub fn on_route_change(&mut self, now: Timestamp) {
+        if let Engine::GoogleCc2(engine) = &mut self.engine {
+            engine.on_route_change(now);
+        }
+    }
+
     /// Takes the peer's own estimate; it counts only if the peer tells nothing better.
     pub fn on_receiver_estimate(&mut self, estimate: Bitrate) {
         if self.source == EstimateSource::Remb {
@@ -171,7 +189,8 @@ impl BandwidthEstimator {
         }
     }
 
-    /// What the allocation would like to send; zero if it sends all that the peer can use.
+    /// The bitrate of all that would be sent on an unlimited link: the allocation's ideal, and audio.
+    /// As long as it is more than the estimate, it is probed for. Zero if it is not known.
     pub fn set_demand(&mut self, demand: Bitrate) {
         if let Engine::GoogleCc2(engine) = &mut self.engine {
             engine.set_demand(demand);

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use bridge_units::{Bitrate, DataSize, Timestamp};
 
+use crate::rates::RateMath;
+
 /// How often padding is looked at.
 pub const PADDING_INTERVAL: Duration = Duration::from_millis(15);
 /// The longest packet of padding alone: the header and as much as the last byte can count (RFC 3550
@@ -15,6 +17,9 @@ pub struct AllocationSnapshot {
     pub target: Bitrate,
     /// The bitrate of the layers that would be sent on an unlimited link.
     pub ideal: Bitrate,
+    /// What is sent besides these layers with transport-wide numbers, which the estimate counts:
+    /// audio. Zero if it has none.
+    pub besides: Bitrate,
     /// Some source is sent in a lower layer than that.
     pub has_non_ideal_layer: bool,
 }
@@ -60,17 +65,20 @@ impl PaddingController {
         let next = self.next_tick + PADDING_INTERVAL;
         // Missed ticks are not made up for.
         self.next_tick = if next > now { next } else { now + PADDING_INTERVAL };
-        let AllocationSnapshot { target, ideal, has_non_ideal_layer } = *allocation;
+        let AllocationSnapshot { target, ideal, besides, has_non_ideal_layer } = *allocation;
         if ideal <= target || !has_non_ideal_layer {
             self.leftover = 0.0;
             return DataSize::ZERO;
         }
-        let Some(estimate) = estimate.filter(|estimate| ideal > *estimate) else {
+        let Some(estimate) = estimate.map(|estimate| estimate.minus(besides)) else {
             return DataSize::ZERO;
         };
+        if ideal <= estimate {
+            return DataSize::ZERO;
+        }
         // Negative while more is sent than the link takes.
-        let free = estimate.bps() as f64 - target.bps() as f64;
-        let padding = free.min(ideal.bps() as f64 - target.bps() as f64);
+        let free = estimate.bps_f64() - target.bps_f64();
+        let padding = free.min(ideal.bps_f64() - target.bps_f64());
         let due = padding * PADDING_INTERVAL.as_secs_f64() / 8.0 + self.leftover;
         self.leftover = due.max(0.0);
         DataSize::from_bytes(self.leftover as u64)
@@ -143,3 +151,130 @@ const VERSION_WITH_PADDING: u8 = 0xa0;
 const TIMESTAMP_STEP: u32 = 3_000;
 /// What a tick of 100 Mbit/s takes: no caller means more.
 const MAX_RUN_LEN: usize = 200_000;
+
+#[cfg(test)]
+mod tests {
+    use bridge_rtp::RtpHeader;
+
+    use super::*;
+
+    fn kbps(kbps: u64) -> Bitrate {
+        Bitrate::from_kbps(kbps)
+    }
+
+    fn allocation(target: u64, ideal: u64) -> AllocationSnapshot {
+        AllocationSnapshot {
+            target: kbps(target),
+            ideal: kbps(ideal),
+            besides: Bitrate::ZERO,
+            has_non_ideal_layer: true,
+        }
+    }
+
+    fn due(allocation: AllocationSnapshot, estimate: Option<u64>) -> u64 {
+        let mut controller = PaddingController::new(Timestamp::ZERO);
+        let estimate = estimate.map(Bitrate::from_kbps);
+        controller.handle_timeout(Timestamp::ZERO, &allocation, estimate).bytes()
+    }
+
+    #[test]
+    fn padding_fills_the_estimate_and_no_more() {
+        let all_ideal = AllocationSnapshot { has_non_ideal_layer: false, ..allocation(340, 1_200) };
+        let with_audio = AllocationSnapshot { besides: kbps(40), ..allocation(340, 1_200) };
+        for (allocation, estimate, expected) in [
+            (allocation(340, 1_200), Some(500), 300),
+            (allocation(340, 400), Some(390), 93),
+            // the ideal fits
+            (allocation(340, 400), Some(400), 0),
+            (allocation(340, 400), Some(500), 0),
+            // more is sent than the link takes
+            (allocation(600, 1_200), Some(500), 0),
+            // nothing better to send
+            (allocation(340, 340), Some(300), 0),
+            (all_ideal, Some(500), 0),
+            // nothing known
+            (allocation(340, 1_200), None, 0),
+            (with_audio, Some(500), 225),
+        ] {
+            assert_eq!(due(allocation, estimate), expected, "{allocation:?} {estimate:?}");
+        }
+    }
+
+    #[test]
+    fn ticks_are_every_15_milliseconds() {
+        let mut controller = PaddingController::new(Timestamp::ZERO);
+        let allocation = allocation(340, 1_200);
+        let mut sent = 0;
+        for millis in 0..1_500 {
+            let now = Timestamp::from_millis(millis);
+            let size = controller.handle_timeout(now, &allocation, Some(kbps(500)));
+            controller.on_sent(size);
+            sent += size.bytes();
+        }
+        assert_eq!(sent, 30_000, "160 kbit/s for 1.5 s");
+        assert_eq!(controller.poll_timeout(), Timestamp::from_millis(1_500));
+        // After a pause there is one tick, not many.
+        let late = Timestamp::from_millis(9_000);
+        assert_eq!(controller.handle_timeout(late, &allocation, Some(kbps(500))).bytes(), 300);
+        assert_eq!(controller.handle_timeout(late, &allocation, Some(kbps(500))).bytes(), 0);
+    }
+
+    #[test]
+    fn what_was_not_sent_stays_due_until_it_is_pointless() {
+        let mut controller = PaddingController::new(Timestamp::ZERO);
+        let mut at = |tick: u64, allocation, sent| {
+            let now = Timestamp::from_millis(tick * 15);
+            let due = controller.handle_timeout(now, &allocation, Some(kbps(500))).bytes();
+            controller.on_sent(DataSize::from_bytes(sent));
+            due
+        };
+        assert_eq!(at(0, allocation(340, 1_200), 267), 300);
+        assert_eq!(at(1, allocation(340, 1_200), 1_000), 333);
+        assert_eq!(at(2, allocation(340, 1_200), 0), 300);
+        assert_eq!(at(3, allocation(340, 400), 0), 0);
+        assert_eq!(at(4, allocation(340, 1_200), 0), 600, "kept while the ideal fits");
+        assert_eq!(at(5, allocation(340, 340), 0), 0);
+        assert_eq!(at(6, allocation(340, 1_200), 0), 300, "gone when there is nothing better");
+    }
+
+    #[test]
+    fn padding_packets_are_valid() {
+        let mut stream = PaddingStream::new(7, 0xffff, 0xffff_ffff);
+        let mut packets = vec![];
+        let size = DataSize::from_bytes(267 * 2 + 30);
+        let written = stream.write(100, size, |packet| {
+            packets.push(packet.to_vec());
+            true
+        });
+        assert_eq!(written, size);
+        assert_eq!(packets.iter().map(Vec::len).collect::<Vec<_>>(), [267, 267, 30]);
+        for (packet, sequence) in packets.iter().zip([0xffff, 0, 1]) {
+            let header = RtpHeader::parse(packet).unwrap();
+            assert_eq!((header.ssrc, header.sequence_number), (7, sequence));
+            assert_eq!((header.timestamp, header.payload_type), (2_999, 100));
+            assert_eq!(packet[0], 0xa0);
+            assert_eq!(usize::from(*packet.last().unwrap()), packet.len() - 12);
+        }
+        let mut timestamps = vec![];
+        stream.write(100, DataSize::from_bytes(100), |packet| {
+            timestamps.push(RtpHeader::parse(packet).unwrap().timestamp);
+            true
+        });
+        assert_eq!(timestamps, [5_999]);
+    }
+
+    #[test]
+    fn too_little_for_a_packet_is_left() {
+        let mut stream = PaddingStream::new(7, 0, 0);
+        for (size, written) in [(0, 0), (12, 0), (13, 13), (267 + 12, 267)] {
+            let size = DataSize::from_bytes(size);
+            assert_eq!(stream.write(100, size, |_| true).bytes(), written);
+        }
+        let mut count = 0;
+        let stopped = stream.write(100, DataSize::from_bytes(10_000), |_| {
+            count += 1;
+            count < 2
+        });
+        assert_eq!((stopped.bytes(), count), (534, 2));
+    }
+}

@@ -16,7 +16,7 @@ pub(crate) trait RateMath: Sized {
     fn minus(self, other: Self) -> Self;
     fn bps_f64(self) -> f64;
     fn kbps_f64(self) -> f64;
-    fn is_limited(self) -> bool;
+    fn has_limit(self) -> bool;
 }
 
 impl RateMath for Bitrate {
@@ -41,7 +41,7 @@ impl RateMath for Bitrate {
         self.bps() as f64 / 1_000.0
     }
 
-    fn is_limited(self) -> bool {
+    fn has_limit(self) -> bool {
         self < UNLIMITED
     }
 }

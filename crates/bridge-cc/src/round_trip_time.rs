@@ -111,7 +111,7 @@ mod tests {
     fn an_answer_gives_the_round_trip_time() {
         let (_, rtt) = answer(60, &block(NTP, 50));
         // 50 ms are not a whole number of 1/65536 s.
-        assert_eq!(rtt.map(|rtt| rtt.as_micros()), Some(10_009));
+        assert_eq!(rtt.map(|rtt| rtt.as_micros()), Some(10_012));
         let (_, rtt) = answer(299_000, &block(NTP, 298_000));
         assert_eq!(rtt.map(|rtt| rtt.as_millis()), Some(1_000));
     }

@@ -165,8 +165,8 @@ impl SentPackets {
             self.counters.unmatched += feedback.statuses().count() as u64;
             return FeedbackSummary::default();
         };
-        let mut sequence = self.unwrapper.interpret(feedback.base_sequence);
-        for status in feedback.statuses() {
+        let base = self.unwrapper.interpret(feedback.base_sequence);
+        for (sequence, status) in (base..).zip(feedback.statuses()) {
             if let Some(ticks) = status.delta_ticks {
                 arrival.0 += i64::from(ticks) * TICK_MICROS;
             }
@@ -177,7 +177,6 @@ impl SentPackets {
             } else if received.is_some() {
                 self.counters.unmatched += 1;
             }
-            sequence += 1;
         }
         if let Some(highest) = highest {
             self.release(highest);
@@ -332,3 +331,164 @@ const TICK_MICROS: i64 = DELTA_TICK.as_micros() as i64;
 const REFERENCE_MICROS: i64 = REFERENCE_TIME_UNIT.as_micros() as i64;
 /// 24 bits.
 const REFERENCE_MASK: u32 = 0x00ff_ffff;
+
+#[cfg(test)]
+mod tests {
+    use bridge_rtp::rtcp::{RtcpCompound, RtcpPacket, RtcpWriter, TransportFeedbackBuilder};
+
+    use super::*;
+
+    fn size(bytes: u64) -> DataSize {
+        DataSize::from_bytes(bytes)
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// Feedback for `arrivals` on the receiver's clock in milliseconds, the first number being `base`.
+    fn feed(
+        sent: &mut SentPackets,
+        now: Timestamp,
+        base: u16,
+        arrivals: &[(u16, u64)],
+    ) -> (FeedbackSummary, Vec<PacketResult>) {
+        let first = arrivals.first().map_or(Timestamp::ZERO, |&(_, time)| at(time));
+        let mut feedback = TransportFeedbackBuilder::new(1, 2, 0, base, first);
+        for &(sequence, time) in arrivals {
+            feedback.add_received(sequence, at(time)).unwrap();
+        }
+        let mut buffer = [0; 1_500];
+        let mut writer = RtcpWriter::new(&mut buffer);
+        writer.transport_feedback(&feedback).unwrap();
+        let mut results = Vec::new();
+        let compound = RtcpCompound::parse(writer.as_bytes()).unwrap();
+        let (packet, _) = compound.into_iter().next().unwrap();
+        let RtcpPacket::TransportFeedback(feedback) = packet else { panic!("{packet:?}") };
+        let summary = sent.on_feedback(now, &feedback, &mut results);
+        (summary, results)
+    }
+
+    fn sent(count: u16) -> SentPackets {
+        let mut sent = SentPackets::new();
+        for sequence in 1..=count {
+            sent.on_packet_sent(at(u64::from(sequence) * 10), sequence, size(100), None);
+        }
+        sent
+    }
+
+    #[test]
+    fn arrivals_and_losses_are_told_with_their_send_times() {
+        let mut sent = sent(5);
+        assert_eq!(sent.in_flight(), size(500));
+        let (summary, results) = feed(&mut sent, at(150), 1, &[(1, 5_060), (3, 5_080), (4, 5_095)]);
+        let told: Vec<_> = results
+            .iter()
+            .map(|it| (it.packet.sequence, it.packet.sent.as_millis(), it.received.is_some()))
+            .collect();
+        assert_eq!(told, [(1, 10, true), (2, 20, false), (3, 30, true), (4, 40, true)]);
+        let times: Vec<_> = results.iter().filter_map(|it| it.received).collect();
+        let deltas: Vec<_> = times.iter().map(|time| time.micros_since(times[0])).collect();
+        assert_eq!(deltas, [0, 20_000, 35_000]);
+        assert_eq!(
+            summary,
+            FeedbackSummary {
+                max_feedback_rtt: Some(Duration::from_millis(140)),
+                // The first waited 35 ms for the feedback, the last none.
+                propagation_rtt: Some(Duration::from_millis(105)),
+                received: 3,
+                lost: 1,
+            }
+        );
+        assert_eq!(sent.in_flight(), size(100), "only the fifth");
+        let counters = sent.counters();
+        assert_eq!((counters.received, counters.lost, counters.unmatched), (3, 1, 0));
+    }
+
+    #[test]
+    fn a_loss_is_told_once_and_may_be_taken_back() {
+        let mut sent = sent(4);
+        feed(&mut sent, at(100), 1, &[(1, 50), (3, 60)]);
+        let (_, again) = feed(&mut sent, at(110), 1, &[(1, 50), (3, 60)]);
+        assert_eq!(again, [], "everything was told");
+        assert_eq!(sent.counters().unmatched, 2);
+        let (summary, late) = feed(&mut sent, at(120), 2, &[(2, 70)]);
+        assert_eq!((summary.received, summary.lost), (1, 0));
+        assert!(late[0].was_lost && late[0].received.is_some());
+        assert_eq!((sent.counters().received, sent.counters().lost), (3, 0));
+        assert_eq!(sent.len(), 1);
+    }
+
+    #[test]
+    fn feedback_for_what_was_never_sent_is_counted() {
+        let mut sent = SentPackets::new();
+        let (summary, results) = feed(&mut sent, at(100), 1, &[(1, 50), (2, 60)]);
+        assert_eq!((summary, results.len()), (FeedbackSummary::default(), 0));
+        assert_eq!(sent.counters().unmatched, 2);
+        let mut sent = self::sent(2);
+        let (_, results) = feed(&mut sent, at(100), 2, &[(2, 50), (3, 60), (9, 70)]);
+        assert_eq!((results.len(), sent.counters().unmatched), (1, 2));
+    }
+
+    #[test]
+    fn numbers_and_reference_times_wrap() {
+        let mut sent = SentPackets::new();
+        let start = 0_u16.wrapping_sub(50);
+        let mut receive_times = Vec::new();
+        for round in 0..20 {
+            // The reference time wraps in the middle: 2^24 * 64 ms.
+            let base_millis = (1_u64 << 24) * 64 - 1_000 + round * 100;
+            for n in 0..10 {
+                let sequence = start.wrapping_add(u16::try_from(round * 10 + n).unwrap());
+                sent.on_packet_sent(at(round * 100 + n), sequence, size(100), None);
+            }
+            let base = start.wrapping_add(u16::try_from(round * 10).unwrap());
+            let arrivals: Vec<_> =
+                (0..10).map(|n| (base.wrapping_add(n), base_millis + u64::from(n))).collect();
+            let (_, results) = feed(&mut sent, at(round * 100 + 60), base, &arrivals);
+            assert_eq!(results.len(), 10);
+            receive_times.extend(results.iter().filter_map(|result| result.received));
+        }
+        let all = receive_times.last().unwrap().micros_since(receive_times[0]);
+        assert_eq!(all, (19 * 100 + 9) * 1_000);
+        assert!(receive_times.is_sorted());
+        assert_eq!((sent.len(), sent.in_flight()), (0, DataSize::ZERO));
+    }
+
+    #[test]
+    fn a_reference_time_that_goes_back_goes_back() {
+        let mut sent = sent(10);
+        let (_, first) = feed(&mut sent, at(5_000), 1, &[(1, 10_000)]);
+        let (_, second) = feed(&mut sent, at(5_001), 2, &[(2, 9_000)]);
+        let delta = second[0].received.unwrap().micros_since(first[0].received.unwrap());
+        // Both within their unit of 64 ms.
+        assert_eq!(delta, -1_000_000);
+    }
+
+    #[test]
+    fn repeated_and_old_numbers_are_refused() {
+        let mut sent = sent(5);
+        assert_eq!(sent.on_packet_sent(at(60), 5, size(100), None), None);
+        assert_eq!(sent.on_packet_sent(at(60), 2, size(100), None), None);
+        assert_eq!((sent.counters().refused, sent.in_flight()), (2, size(500)));
+        assert!(sent.on_packet_sent(at(60), 8, size(100), None).is_some(), "a hole is allowed");
+        let (_, results) = feed(&mut sent, at(100), 6, &[(6, 10), (8, 20)]);
+        assert_eq!(results.len(), 1);
+        assert_eq!(sent.in_flight(), DataSize::ZERO);
+    }
+
+    #[test]
+    fn history_is_bounded_by_time_and_number() {
+        let mut sent = SentPackets::new();
+        for n in 0..200_000_u32 {
+            let sequence = u16::try_from(n & 0xffff).unwrap();
+            sent.on_packet_sent(Timestamp::ZERO, sequence, size(100), None);
+        }
+        assert_eq!(sent.len(), MAX_SENT_PACKETS);
+        assert_eq!(sent.in_flight(), size(100 * MAX_SENT_PACKETS as u64));
+        assert_eq!(sent.counters().unreported, 200_000 - MAX_SENT_PACKETS as u64);
+        let later = Timestamp::ZERO + SENT_PACKET_LIFETIME + Duration::from_millis(1);
+        sent.on_packet_sent(later, u16::try_from(200_000_u32 & 0xffff).unwrap(), size(100), None);
+        assert_eq!((sent.len(), sent.in_flight()), (1, size(100)));
+    }
+}

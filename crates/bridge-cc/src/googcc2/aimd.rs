@@ -106,12 +106,6 @@ impl AimdRateControl {
             || (self.is_initialised && throughput < self.current.scaled(0.5))
     }
 
-    /// The same before any throughput is known.
-    pub(crate) fn is_time_to_reduce_blindly(&self, now: Timestamp) -> bool {
-        let just_below_half = self.current.scaled(0.5).minus(Bitrate::from_bps(1));
-        self.is_initialised && self.is_time_to_reduce(now, just_below_half)
-    }
-
     /// Bits per second that are added in a second when the capacity is known.
     pub(crate) fn near_max_increase(&self) -> f64 {
         near_max_increase(self.current, self.rtt)
@@ -216,3 +210,104 @@ const BACKOFF_OFFSET: Bitrate = Bitrate::from_kbps(5);
 const DEFAULT_PERIOD: Duration = Duration::from_secs(3);
 const MIN_PERIOD: Duration = Duration::from_secs(2);
 const MAX_PERIOD: Duration = Duration::from_secs(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(123_456);
+
+    fn kbps(kbps: u64) -> Bitrate {
+        Bitrate::from_kbps(kbps)
+    }
+
+    fn control(start: Bitrate) -> AimdRateControl {
+        let mut control = AimdRateControl::new();
+        control.set_estimate(START, start);
+        control
+    }
+
+    #[test]
+    fn near_max_increase_is_a_packet_each_response_time() {
+        for (rate, rtt_millis, expected) in
+            [(30, 200, 4_000.0), (90, 200, 5_000.0), (60, 100, 5_000.0)]
+        {
+            let increase = near_max_increase(kbps(rate), Duration::from_millis(rtt_millis));
+            assert!((increase - expected).abs() < 0.5, "{rate} kbit/s: {increase}");
+        }
+    }
+
+    #[test]
+    fn increase_and_period_after_an_overuse() {
+        let mut control = control(kbps(300));
+        control.update(START, BandwidthUsage::Overusing, Some(kbps(300)));
+        let increase = control.near_max_increase();
+        assert!((increase - 14_000.0).abs() < 1_000.0, "{increase}");
+        assert_eq!(control.expected_period(), DEFAULT_PERIOD);
+    }
+
+    #[test]
+    fn period_follows_the_drop() {
+        let mut control = control(kbps(264));
+        let throughput = Bitrate::from_bps(221_000 * 100 / 85);
+        control.update(START, BandwidthUsage::Overusing, Some(throughput));
+        let estimate = control.estimate().unwrap().bps();
+        assert!(estimate.abs_diff(216_000) <= 1, "{estimate}");
+        assert!((control.near_max_increase() - 12_000.0).abs() < 1.0);
+        let period = control.expected_period().as_millis();
+        assert!(period.abs_diff(4_000) <= 1, "{period}");
+    }
+
+    #[test]
+    fn period_has_bounds() {
+        let mut tiny = control(kbps(300));
+        // 0.85 times that minus 5 kbit/s is a few bits less.
+        let throughput = Bitrate::from_bps(304_990 * 100 / 85);
+        tiny.last_decrease = None;
+        tiny.latest_throughput = throughput;
+        tiny.decrease(START);
+        assert_eq!(tiny.last_decrease, None, "more got through than was thought to");
+        tiny.last_decrease = Some(Bitrate::from_bps(1));
+        assert_eq!(tiny.expected_period(), MIN_PERIOD);
+
+        let mut huge = control(kbps(10_010));
+        huge.update(START, BandwidthUsage::Overusing, Some(kbps(10)));
+        assert_eq!(huge.expected_period(), MAX_PERIOD);
+    }
+
+    #[test]
+    fn increase_is_limited_by_what_gets_through() {
+        let mut control = control(kbps(10));
+        let mut now = START;
+        while now < START + Duration::from_secs(20) {
+            control.update(now, BandwidthUsage::Normal, Some(kbps(10)));
+            now += Duration::from_millis(100);
+        }
+        assert_eq!(control.estimate(), Some(kbps(25)));
+        control.update(now, BandwidthUsage::Normal, Some(kbps(5)));
+        assert_eq!(control.estimate(), Some(kbps(25)));
+    }
+
+    #[test]
+    fn throughput_initialises_after_five_seconds() {
+        let mut control = AimdRateControl::new();
+        control.update(START, BandwidthUsage::Normal, Some(kbps(200)));
+        assert_eq!(control.estimate(), None);
+        let later = START + INITIALISATION_TIME + Duration::from_millis(1);
+        control.update(later, BandwidthUsage::Normal, Some(kbps(200)));
+        assert!(control.estimate().is_some_and(|rate| rate >= kbps(200) && rate < kbps(203)));
+    }
+
+    #[test]
+    fn overuse_reduces_below_the_throughput_once_a_round_trip() {
+        let mut control = control(kbps(1_000));
+        let now = START + Duration::from_secs(1);
+        assert!(control.is_time_to_reduce(now, kbps(800)));
+        control.update(now, BandwidthUsage::Overusing, Some(kbps(800)));
+        assert_eq!(control.estimate(), Some(kbps(675)));
+        let soon = now + Duration::from_millis(199);
+        assert!(!control.is_time_to_reduce(soon, kbps(600)));
+        assert!(control.is_time_to_reduce(soon, kbps(337)));
+        assert!(control.is_time_to_reduce(now + Duration::from_millis(200), kbps(600)));
+    }
+}

@@ -57,3 +57,53 @@ const USAGE_RATIO: f64 = 0.8;
 const BUDGET_WINDOW: Duration = Duration::from_millis(500);
 const START_RATIO: f64 = 0.4;
 const STOP_RATIO: f64 = -0.6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends `percent` of the target for `millis`.
+    fn send(alr: &mut AlrDetector, now: &mut Timestamp, percent: u64, millis: u64) {
+        for _ in 0..millis / 10 {
+            *now += Duration::from_millis(10);
+            // 300 kbit/s are 375 bytes in 10 ms.
+            alr.on_packet_sent(*now, 375 * percent / 100);
+        }
+    }
+
+    fn detector() -> (AlrDetector, Timestamp) {
+        let mut alr = AlrDetector::new();
+        alr.set_target(Bitrate::from_kbps(300));
+        (alr, Timestamp::from_millis(1_000))
+    }
+
+    #[test]
+    fn low_usage_enters_and_high_usage_leaves() {
+        let (mut alr, mut now) = detector();
+        send(&mut alr, &mut now, 90, 1_000);
+        assert_eq!(alr.since(), None);
+        send(&mut alr, &mut now, 20, 1_500);
+        assert!(alr.since().is_some_and(|since| since < now));
+        // It has to go from a full budget to an overdrawn one.
+        send(&mut alr, &mut now, 100, 4_000);
+        assert_eq!(alr.since(), None);
+    }
+
+    #[test]
+    fn a_short_spike_does_not_leave() {
+        let (mut alr, mut now) = detector();
+        send(&mut alr, &mut now, 20, 1_500);
+        send(&mut alr, &mut now, 150, 200);
+        assert!(alr.since().is_some());
+        send(&mut alr, &mut now, 20, 500);
+        assert!(alr.since().is_some());
+    }
+
+    #[test]
+    fn without_a_target_there_is_no_region() {
+        let mut alr = AlrDetector::new();
+        let mut now = Timestamp::ZERO;
+        send(&mut alr, &mut now, 1, 5_000);
+        assert_eq!(alr.since(), None);
+    }
+}

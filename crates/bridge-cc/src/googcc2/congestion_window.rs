@@ -64,3 +64,57 @@ const ACCEPTED_QUEUE: Duration = Duration::from_millis(350);
 /// Two full packets.
 const MIN_WINDOW: u64 = 3_000;
 const MIN_RATE: Bitrate = Bitrate::from_kbps(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(bytes: u64) -> DataSize {
+        DataSize::from_bytes(bytes)
+    }
+
+    fn bps(bps: u64) -> Bitrate {
+        Bitrate::from_bps(bps)
+    }
+
+    #[test]
+    fn a_full_window_pushes_back_step_by_step() {
+        let mut window = CongestionWindow::new();
+        window.set_window(bytes(50_000));
+        assert_eq!(window.push_back(bps(80_000), bytes(100_000)), bps(72_000));
+        assert_eq!(window.push_back(bps(72_000), bytes(100_000)), bps(58_320));
+    }
+
+    #[test]
+    fn an_empty_window_pushes_nothing_back() {
+        let mut window = CongestionWindow::new();
+        assert_eq!(window.push_back(bps(80_000), bytes(1_000_000)), bps(80_000), "no window");
+        window.set_window(bytes(200_000));
+        assert_eq!(window.push_back(bps(80_000), bytes(199_999)), bps(80_000));
+    }
+
+    #[test]
+    fn a_floor_holds() {
+        let mut window = CongestionWindow::new();
+        window.set_window(bytes(50_000));
+        assert_eq!(window.push_back(bps(35_000), bytes(100_000)), bps(31_500));
+        window.set_window(bytes(20_000));
+        assert_eq!(window.push_back(bps(35_000), bytes(100_000)), bps(30_000));
+        assert_eq!(window.push_back(bps(20_000), bytes(100_000)), bps(20_000));
+    }
+
+    #[test]
+    fn window_follows_rate_and_round_trip() {
+        let mut window = CongestionWindow::new();
+        window.update(bps(800_000));
+        assert_eq!(window.window(), None);
+        window.on_feedback_rtt(Duration::from_millis(150));
+        window.on_feedback_rtt(Duration::from_millis(50));
+        window.update(bps(800_000));
+        assert_eq!(window.window(), Some(bytes(40_000)));
+        window.update(bps(0));
+        assert_eq!(window.window(), Some(bytes(20_000)));
+        (0..10).for_each(|_| window.update(bps(0)));
+        assert_eq!(window.window(), Some(bytes(MIN_WINDOW)));
+    }
+}

@@ -140,7 +140,8 @@ impl DelayBasedEstimator {
                 control.update(now, BandwidthUsage::Overusing, throughput);
                 control.estimate()
             }
-            None if control.is_time_to_reduce_blindly(now) => {
+            None => {
+                // Nothing says how much gets through, so that each report halves, as in JVB.
                 let half = Bitrate::from_bps(control.estimate()?.bps() / 2);
                 control.set_estimate(now, half);
                 control.estimate()
@@ -152,3 +153,149 @@ impl DelayBasedEstimator {
 
 /// Groups of before this long a silence are not compared with those after it.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use bridge_units::DataSize;
+
+    use super::*;
+    use crate::sent_packets::{ReceiveTime, SentPacket};
+
+    /// A stream through a link of some capacity, with feedback each 50 ms.
+    struct Stream {
+        estimator: DelayBasedEstimator,
+        now_micros: u64,
+        busy_until: u64,
+        /// Of the receiver's clock.
+        offset_micros: i64,
+        delivered: u64,
+    }
+
+    impl Stream {
+        fn new(start: Bitrate) -> Self {
+            let mut estimator = DelayBasedEstimator::new();
+            estimator.set_start(start);
+            Self { estimator, now_micros: 1_000_000, busy_until: 0, offset_micros: 0, delivered: 0 }
+        }
+
+        /// Sends at `rate` into `capacity`; answers the new estimate.
+        fn feedback(&mut self, rate: Bitrate, capacity: Bitrate) -> Option<Bitrate> {
+            let end = self.now_micros + 50_000;
+            let mut results = Vec::new();
+            while self.now_micros < end {
+                self.busy_until =
+                    self.busy_until.max(self.now_micros) + 1_000 * 8_000_000 / capacity.bps();
+                let received = i64::try_from(self.busy_until).unwrap() + self.offset_micros;
+                results.push(PacketResult {
+                    packet: SentPacket {
+                        sequence: 0,
+                        size: DataSize::from_bytes(1_000),
+                        sent: Timestamp::from_micros(self.now_micros),
+                        probe: None,
+                    },
+                    received: Some(ReceiveTime::from_micros(received)),
+                    was_lost: false,
+                });
+                self.now_micros += 1_000 * 8_000_000 / rate.bps();
+            }
+            self.delivered += results.len() as u64;
+            let now = Timestamp::from_micros(self.busy_until.max(self.now_micros));
+            let throughput = rate.min(capacity);
+            self.estimator.update(now, &results, Some(throughput), None).rate
+        }
+    }
+
+    fn kbps(kbps: u64) -> Bitrate {
+        Bitrate::from_kbps(kbps)
+    }
+
+    #[test]
+    fn a_capacity_drop_is_found_soon() {
+        for (from, to, max_millis) in [(500, 300, 1_000), (1_000, 200, 700), (2_000, 1_000, 700)] {
+            let mut stream = Stream::new(kbps(from));
+            for _ in 0..60 {
+                let rate = stream.estimator.last_estimate().clamp(kbps(100), kbps(from));
+                stream.feedback(rate, kbps(from * 12 / 10));
+            }
+            let before = stream.now_micros;
+            let mut rate = kbps(from);
+            while rate > kbps(to) {
+                rate = stream.feedback(rate, kbps(to)).unwrap_or(rate);
+                assert!(stream.now_micros - before < 5_000_000);
+            }
+            let millis = (stream.now_micros - before) / 1_000;
+            assert!(millis <= max_millis, "{from} -> {to}: {millis} ms");
+        }
+    }
+
+    #[test]
+    fn a_jump_of_the_clock_is_no_overuse() {
+        for jump_micros in [-1_000_000, 4_000_000, -4_000_000] {
+            let mut stream = Stream::new(kbps(500));
+            (0..60).for_each(|_| {
+                stream.feedback(kbps(400), kbps(2_000));
+            });
+            let before = stream.estimator.last_estimate();
+            stream.offset_micros += jump_micros;
+            for _ in 0..20 {
+                stream.feedback(kbps(400), kbps(2_000));
+                assert!(stream.estimator.last_estimate() >= before, "{jump_micros}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_probe_sets_the_estimate_unless_a_queue_grows() {
+        let mut stream = Stream::new(kbps(500));
+        stream.feedback(kbps(400), kbps(2_000));
+        let result = PacketResult {
+            packet: SentPacket {
+                sequence: 0,
+                size: DataSize::from_bytes(1_000),
+                sent: Timestamp::from_micros(stream.now_micros),
+                probe: None,
+            },
+            received: Some(ReceiveTime::from_micros(0)),
+            was_lost: false,
+        };
+        let now = Timestamp::from_micros(stream.now_micros);
+        let update = stream.estimator.update(now, &[result], Some(kbps(400)), Some(kbps(1_800)));
+        assert_eq!((update.rate, update.is_probe), (Some(kbps(1_800)), true));
+
+        while stream.estimator.last_usage() != BandwidthUsage::Overusing {
+            stream.feedback(kbps(1_800), kbps(500));
+        }
+        let now = Timestamp::from_micros(stream.now_micros);
+        let update = stream.estimator.update(now, &[result], Some(kbps(400)), Some(kbps(1_800)));
+        assert!(!update.is_probe);
+    }
+
+    #[test]
+    fn without_throughput_overuse_halves() {
+        let mut stream = Stream::new(kbps(500));
+        while stream.estimator.last_usage() != BandwidthUsage::Overusing {
+            stream.feedback(kbps(1_800), kbps(500));
+        }
+        let before = stream.estimator.rate_control.estimate().unwrap();
+        let now = Timestamp::from_micros(stream.now_micros);
+        for divisor in [2, 4] {
+            let half = Bitrate::from_bps(before.bps() / divisor);
+            assert_eq!(stream.estimator.reduce(now, None), Some(half));
+        }
+    }
+
+    #[test]
+    fn recovery_is_told() {
+        let mut stream = Stream::new(kbps(500));
+        while stream.estimator.last_usage() != BandwidthUsage::Overusing {
+            stream.feedback(kbps(800), kbps(500));
+        }
+        let mut usages = vec![];
+        for _ in 0..100 {
+            stream.feedback(kbps(200), kbps(500));
+            usages.push(stream.estimator.last_usage());
+        }
+        assert!(usages.contains(&BandwidthUsage::Underusing));
+        assert_eq!(usages.last(), Some(&BandwidthUsage::Normal));
+    }
+}

@@ -129,3 +129,99 @@ const MAX_BURST_MICROS: i64 = 100_000;
 const CLOCK_JUMP_MICROS: i64 = 3_000_000;
 /// So many groups in a row arrived before the one before them.
 const MAX_REORDERED: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFSET_MICROS: i64 = 20_000_000;
+
+    #[derive(Default)]
+    struct Stream {
+        inter_arrival: InterArrival,
+    }
+
+    impl Stream {
+        fn at(&mut self, sent_micros: u64, arrival_micros: i64) -> Option<(i64, i64)> {
+            let now = Timestamp::from_micros(u64::try_from(arrival_micros.max(0)).unwrap());
+            self.at_local(now, sent_micros, arrival_micros)
+        }
+
+        fn at_local(
+            &mut self,
+            now: Timestamp,
+            sent_micros: u64,
+            arrival_micros: i64,
+        ) -> Option<(i64, i64)> {
+            let received = ReceiveTime::from_micros(arrival_micros + OFFSET_MICROS);
+            let sent = Timestamp::from_micros(sent_micros);
+            let delta = self.inter_arrival.update(now, sent, received, 1_000)?;
+            Some((delta.send_micros, delta.arrival_micros))
+        }
+    }
+
+    #[test]
+    fn groups_are_of_five_milliseconds() {
+        let mut stream = Stream::default();
+        assert_eq!(stream.at(0, 40_000), None);
+        // Within the first group, then a second and a third.
+        assert_eq!(stream.at(5_000, 46_000), None);
+        assert_eq!(stream.at(20_000, 70_000), None);
+        assert_eq!(stream.at(40_000, 90_000), Some((15_000, 24_000)));
+        assert_eq!(stream.at(60_000, 111_000), Some((20_000, 20_000)));
+    }
+
+    #[test]
+    fn a_burst_is_one_group() {
+        let mut stream = Stream::default();
+        stream.at(0, 100_000);
+        // Sent apart, they come together.
+        for n in 1..=10 {
+            assert_eq!(stream.at(n * 6_000, 100_000 + i64::try_from(n).unwrap() * 100), None);
+        }
+        assert_eq!(stream.at(200_000, 300_000), None);
+        assert_eq!(stream.at(220_000, 320_000), Some((140_000, 199_000)));
+    }
+
+    #[test]
+    fn packets_sent_before_the_group_are_ignored() {
+        let mut stream = Stream::default();
+        stream.at(0, 0);
+        stream.at(20_000, 20_000);
+        assert_eq!(stream.at(40_000, 40_000), Some((20_000, 20_000)));
+        assert_eq!(stream.at(10_000, 90_000), None);
+        assert_eq!(stream.at(60_000, 60_000), Some((20_000, 20_000)));
+    }
+
+    #[test]
+    fn a_clock_jump_starts_anew() {
+        let mut stream = Stream::default();
+        stream.at(0, 0);
+        stream.at(20_000, 20_000);
+        let local = Timestamp::from_micros(60_000);
+        stream.at_local(local, 40_000, 3_100_000);
+        assert_eq!(stream.at_local(local, 60_000, 3_120_000), None, "the jump");
+        assert_eq!(stream.at_local(local, 80_000, 3_140_000), None, "a first group again");
+        assert_eq!(stream.at_local(local, 100_000, 3_160_000), None, "a second");
+        let delta = stream.at_local(local, 120_000, 3_180_000);
+        assert_eq!(delta, Some((20_000, 20_000)));
+    }
+
+    #[test]
+    fn three_groups_that_come_too_early_start_anew() {
+        let mut stream = Stream::default();
+        let mut at = |sent, arrival| stream.at_local(Timestamp::ZERO, sent, arrival);
+        at(0, 1_000_000);
+        at(20_000, 1_020_000);
+        assert_eq!(at(40_000, 1_040_000), Some((20_000, 20_000)));
+        // The receiver's clock goes back; the first such packet joins the group before.
+        for (sent, arrival) in
+            [(60_000, 500_000), (80_000, 520_000), (100_000, 540_000), (120_000, 560_000)]
+        {
+            assert_eq!(at(sent, arrival), None);
+        }
+        assert_eq!(at(140_000, 600_000), None);
+        assert_eq!(at(160_000, 620_000), None);
+        assert_eq!(at(180_000, 640_000), Some((20_000, 20_000)));
+    }
+}

@@ -56,3 +56,23 @@ impl LinkCapacity {
 const ALPHA: f64 = 0.05;
 const MIN_VARIANCE: f64 = 0.4;
 const MAX_VARIANCE: f64 = 2.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_overuse_sets_the_estimate() {
+        let mut capacity = LinkCapacity::new();
+        assert_eq!((capacity.lower_bound(), capacity.upper_bound()), (Bitrate::ZERO, UNLIMITED));
+        capacity.on_overuse(Bitrate::from_kbps(1_000));
+        assert_eq!(capacity.estimate(), Some(Bitrate::from_kbps(1_000)));
+        // 3 * sqrt(0.4 * 1000) = 60
+        assert_eq!(capacity.lower_bound().kbps(), 940);
+        assert_eq!(capacity.upper_bound().kbps(), 1_060);
+        capacity.on_overuse(Bitrate::from_kbps(800));
+        assert_eq!(capacity.estimate(), Some(Bitrate::from_kbps(990)));
+        capacity.reset();
+        assert_eq!(capacity.estimate(), None);
+    }
+}

@@ -110,7 +110,7 @@ impl LossBasedEstimator {
         }
         let best = match self.best {
             Some(best) => best,
-            None if delay_limit.is_limited() => {
+            None if delay_limit.has_limit() => {
                 self.result = delay_limit;
                 self.state = LossState::DelayBased;
                 Channel { bandwidth: delay_limit, inherent_loss: self.inherent_loss }
@@ -154,7 +154,7 @@ impl LossBasedEstimator {
         let may_back_off_to_acknowledged =
             !is_application_limited || self.is_padding(self.observations.last_sent());
         let acknowledged = self.acknowledged.filter(|_| may_back_off_to_acknowledged);
-        let delay = (self.delay_limit.is_limited() && self.delay_limit > best.bandwidth)
+        let delay = (self.delay_limit.has_limit() && self.delay_limit > best.bandwidth)
             .then_some(self.delay_limit);
         let factors = CANDIDATE_FACTORS.map(|factor| Some(best.bandwidth.scaled(factor)));
         let cap = best.bandwidth.max(self.candidate_limit());
@@ -191,7 +191,7 @@ impl LossBasedEstimator {
         }
         let Some(acknowledged) = self.acknowledged else { return winner };
         if self.is_rising(best.bandwidth, winner.bandwidth) {
-            let is_near_hold = self.hold.rate.is_limited()
+            let is_near_hold = self.hold.rate.has_limit()
                 && acknowledged < self.hold.rate.scaled(RAMPUP_HOLD_THRESHOLD);
             let factor = if is_near_hold { RAMPUP_FACTOR_IN_HOLD } else { RAMPUP_FACTOR };
             let limited = winner.bandwidth.min(acknowledged.scaled(factor));
@@ -307,7 +307,7 @@ impl LossBasedEstimator {
     }
 
     fn candidate_limit(&self) -> Bitrate {
-        if self.is_loss_limited() && self.window_limit.is_limited() {
+        if self.is_loss_limited() && self.window_limit.has_limit() {
             self.window_limit
         } else {
             self.max
@@ -373,3 +373,286 @@ const INITIAL_HOLD: Duration = Duration::from_millis(300);
 const HOLD_FACTOR: u32 = 2;
 const MAX_HOLD: Duration = Duration::from_secs(60);
 const PADDING_DURATION: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use bridge_units::DataSize;
+
+    use super::*;
+    use crate::sent_packets::{ReceiveTime, SentPacket};
+
+    const OBSERVATION: Duration = Duration::from_millis(250);
+    const PACKET: u64 = 15_000;
+
+    fn kbps(kbps: u64) -> Bitrate {
+        Bitrate::from_kbps(kbps)
+    }
+
+    struct Fixture {
+        estimator: LossBasedEstimator,
+        now: Timestamp,
+        sequence: i64,
+        delay_limit: Bitrate,
+        is_application_limited: bool,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let mut estimator = LossBasedEstimator::new();
+            estimator.set_limits(kbps(1), kbps(1_000_000));
+            let now = Timestamp::from_millis(1_000);
+            let delay_limit = kbps(5_000);
+            Self { estimator, now, sequence: 0, delay_limit, is_application_limited: false }
+        }
+
+        /// Starts at `rate`, with the delay allowing much more.
+        fn at(rate: Bitrate) -> Self {
+            let mut fixture = Self::new();
+            fixture.estimator.set_estimate(rate);
+            fixture
+        }
+
+        fn result(&mut self, sent: Timestamp, size: u64, is_lost: bool) -> PacketResult {
+            self.sequence += 1;
+            let size = DataSize::from_bytes(size);
+            PacketResult {
+                packet: SentPacket { sequence: self.sequence, size, sent, probe: None },
+                received: (!is_lost).then_some(ReceiveTime::from_micros(0)),
+                was_lost: false,
+            }
+        }
+
+        /// Ten packets, of which `lost` are lost, over one observation.
+        fn observe(&mut self, lost: usize) {
+            self.observe_sized(PACKET / 5, lost);
+        }
+
+        fn observe_sized(&mut self, size: u64, lost: usize) {
+            let results: Vec<_> = (0..10)
+                .map(|n| {
+                    let sent = self.now + OBSERVATION * u32::try_from(n).unwrap() / 9;
+                    self.result(sent, size, n < lost)
+                })
+                .collect();
+            self.now += OBSERVATION;
+            self.feed(&results);
+        }
+
+        fn feed(&mut self, results: &[PacketResult]) {
+            self.estimator.update(results, self.delay_limit, self.is_application_limited);
+        }
+
+        fn rate(&self) -> Bitrate {
+            self.estimator.result().0
+        }
+
+        fn state(&self) -> LossState {
+            self.estimator.result().1
+        }
+    }
+
+    #[test]
+    fn three_observations_make_it_ready() {
+        let mut fixture = Fixture::new();
+        for n in 0..3 {
+            assert!(!fixture.estimator.is_ready(), "{n}");
+            assert_eq!(fixture.state(), LossState::DelayBased);
+            fixture.observe(0);
+        }
+        assert!(fixture.estimator.is_ready());
+        assert_eq!(fixture.rate(), kbps(5_000));
+    }
+
+    #[test]
+    fn short_observations_change_nothing() {
+        let mut fixture = Fixture::at(kbps(600));
+        (0..4).for_each(|_| fixture.observe(0));
+        let before = fixture.rate();
+        let results: Vec<_> = (0..10)
+            .map(|n| fixture.result(fixture.now + Duration::from_millis(n * 2), PACKET, true))
+            .collect();
+        fixture.feed(&results);
+        assert_eq!(fixture.rate(), before);
+        fixture.feed(&[]);
+        assert_eq!(fixture.rate(), before);
+    }
+
+    #[test]
+    fn what_the_delay_allows_is_the_limit() {
+        let mut fixture = Fixture::at(kbps(600));
+        fixture.delay_limit = kbps(400);
+        (0..6).for_each(|_| fixture.observe(0));
+        assert_eq!((fixture.rate(), fixture.state()), (kbps(400), LossState::DelayBased));
+    }
+
+    #[test]
+    fn the_maximum_is_the_limit() {
+        let mut fixture = Fixture::at(kbps(600));
+        fixture.estimator.set_limits(kbps(1), kbps(1_500));
+        for _ in 0..40 {
+            fixture.observe(0);
+            assert!(fixture.rate() <= kbps(5_000));
+        }
+        // The caller applies the maximum; here it ends the growth and the loss state.
+        assert_eq!(fixture.state(), LossState::DelayBased);
+    }
+
+    #[test]
+    fn without_loss_the_delay_decides_at_once() {
+        let mut fixture = Fixture::at(kbps(600));
+        fixture.estimator.set_acknowledged(kbps(600));
+        (0..6).for_each(|_| fixture.observe(0));
+        assert_eq!(fixture.state(), LossState::DelayBased);
+        assert_eq!(fixture.rate(), kbps(5_000));
+    }
+
+    #[test]
+    fn total_loss_falls_to_what_is_fair() {
+        let mut fixture = Fixture::at(kbps(600));
+        (0..10).for_each(|_| fixture.observe(10));
+        // 100 kbit/s / (1 - 0.05)
+        assert!(fixture.rate() <= kbps(106), "{:?}", fixture.rate());
+        assert_eq!(fixture.state(), LossState::Decreasing);
+    }
+
+    #[test]
+    fn it_falls_no_lower_than_what_gets_through() {
+        let mut fixture = Fixture::at(kbps(1_000));
+        fixture.estimator.set_acknowledged(kbps(700));
+        for _ in 0..20 {
+            fixture.observe(5);
+            assert!(fixture.rate() >= kbps(700), "{:?}", fixture.rate());
+        }
+        assert_eq!(fixture.rate(), kbps(700));
+    }
+
+    #[test]
+    fn growth_after_loss_is_bounded_by_what_gets_through() {
+        let mut fixture = Fixture::at(kbps(600));
+        fixture.estimator.set_acknowledged(kbps(300));
+        (0..8).for_each(|_| fixture.observe(5));
+        assert_eq!(fixture.state(), LossState::Decreasing);
+        let low = fixture.rate();
+        for _ in 0..30 {
+            fixture.observe(0);
+            if fixture.state() == LossState::DelayBased {
+                break;
+            }
+            let limit = low.max(kbps(450)).plus(Bitrate::from_bps(1));
+            assert!(fixture.rate() <= limit, "{:?}", fixture.rate());
+        }
+    }
+
+    #[test]
+    fn growth_soon_after_a_hold_is_slower() {
+        let mut fixture = Fixture::at(kbps(600));
+        fixture.estimator.set_acknowledged(kbps(300));
+        (0..4).for_each(|_| fixture.observe(5));
+        let hold = fixture.estimator.hold;
+        assert!(hold.rate.has_limit() && kbps(300) < hold.rate.scaled(RAMPUP_HOLD_THRESHOLD));
+        let best = Channel { bandwidth: kbps(200), inherent_loss: 0.0 };
+        let winner = Channel { bandwidth: kbps(2_000), ..best };
+        fixture.estimator.recovering_since = None;
+        assert_eq!(fixture.estimator.restrain(best, winner).bandwidth, kbps(360));
+        fixture.estimator.hold.rate = kbps(100);
+        assert_eq!(fixture.estimator.restrain(best, winner).bandwidth, kbps(450));
+    }
+
+    #[test]
+    fn holds_double() {
+        let mut fixture = Fixture::at(kbps(600));
+        fixture.estimator.set_acknowledged(kbps(300));
+        let mut durations = vec![];
+        for _ in 0..4 {
+            // Enter the state anew each time.
+            fixture.estimator.state = LossState::IncreaseUsingPadding;
+            let best = Channel { bandwidth: kbps(400), inherent_loss: 0.01 };
+            fixture.estimator.result = kbps(500);
+            fixture.estimator.delay_limit = kbps(5_000);
+            fixture.estimator.conclude(best, kbps(400));
+            durations.push(fixture.estimator.hold.duration.as_millis());
+        }
+        assert_eq!(durations, [600, 1_200, 2_400, 4_800]);
+        fixture.estimator.hold.duration = Duration::from_secs(50);
+        fixture.estimator.result = kbps(500);
+        fixture.estimator.state = LossState::IncreaseUsingPadding;
+        let best = Channel { bandwidth: kbps(400), inherent_loss: 0.01 };
+        fixture.estimator.conclude(best, kbps(400));
+        assert_eq!(fixture.estimator.hold.duration, MAX_HOLD);
+    }
+
+    #[test]
+    fn a_held_rate_does_not_grow() {
+        let mut fixture = Fixture::at(kbps(600));
+        fixture.estimator.set_acknowledged(kbps(300));
+        (0..4).for_each(|_| fixture.observe(5));
+        assert_eq!(fixture.state(), LossState::Decreasing);
+        let until = fixture.estimator.hold.until.unwrap();
+        let held = fixture.estimator.hold.rate;
+        while fixture.now + OBSERVATION < until {
+            fixture.observe(0);
+            assert!(fixture.rate() <= held);
+        }
+    }
+
+    #[test]
+    fn recovery_goes_through_padding_to_the_delay() {
+        let mut fixture = Fixture::at(kbps(600));
+        fixture.delay_limit = kbps(1_200);
+        fixture.estimator.set_acknowledged(kbps(500));
+        (0..6).for_each(|_| fixture.observe(4));
+        assert_eq!(fixture.state(), LossState::Decreasing);
+        let mut states = vec![fixture.state()];
+        for _ in 0..120 {
+            fixture.estimator.set_acknowledged(fixture.rate());
+            fixture.observe(0);
+            if states.last() != Some(&fixture.state()) {
+                states.push(fixture.state());
+            }
+        }
+        assert!(states.contains(&LossState::IncreaseUsingPadding), "{states:?}");
+        assert_eq!(fixture.state(), LossState::DelayBased);
+        assert_eq!(fixture.rate(), kbps(1_200));
+    }
+
+    #[test]
+    fn one_spike_does_not_count() {
+        let mut fixture = Fixture::at(kbps(600));
+        (0..3).for_each(|_| fixture.observe(0));
+        fixture.observe(8);
+        (0..2).for_each(|_| fixture.observe(0));
+        assert!(fixture.estimator.average_loss() < 1e-9, "{}", fixture.estimator.average_loss());
+        assert_eq!(fixture.state(), LossState::DelayBased);
+    }
+
+    #[test]
+    fn a_spike_that_we_sent_counts() {
+        let mut fixture = Fixture::at(kbps(600));
+        (0..3).for_each(|_| fixture.observe(0));
+        fixture.observe_sized(PACKET, 8);
+        (0..2).for_each(|_| fixture.observe(0));
+        assert!(fixture.estimator.average_loss() > 0.2, "{}", fixture.estimator.average_loss());
+    }
+
+    #[test]
+    fn a_packet_of_the_next_report_is_not_lost() {
+        let mut fixture = Fixture::at(kbps(600));
+        let mut late = fixture.result(fixture.now, PACKET, true);
+        fixture.feed(&[late]);
+        late.received = Some(ReceiveTime::from_micros(1));
+        late.was_lost = true;
+        let end = fixture.result(fixture.now + OBSERVATION, PACKET, false);
+        fixture.feed(&[late, end]);
+        let (_, observation) = fixture.estimator.observations.weighted().next().unwrap();
+        assert_eq!((observation.bytes, observation.lost_bytes), (30_000.0, 0.0));
+    }
+
+    #[test]
+    fn old_observations_weigh_less() {
+        let mut fixture = Fixture::at(kbps(600));
+        (0..40).for_each(|n| fixture.observe(n % 3));
+        let weights: Vec<_> = fixture.estimator.observations.weighted().map(|it| it.0).collect();
+        assert_eq!(weights.len(), 15);
+        assert!((weights[14] - 0.9_f64.powi(14)).abs() < 1e-9);
+    }
+}

@@ -32,6 +32,7 @@ pub struct GoogCc2Config {
 /// no clock: what was sent and what became of it goes in, the target and probes to send come out.
 #[derive(Clone, Debug)]
 pub struct GoogCc2 {
+    config: GoogCc2Config,
     throughput: ThroughputEstimator,
     delay_based: DelayBasedEstimator,
     send_side: SendSideEstimator,
@@ -98,7 +99,11 @@ struct Outcome {
 impl GoogCc2 {
     /// Starts `now` at the initial rate, with two probes waiting for media to be sent.
     pub fn new(now: Timestamp, config: GoogCc2Config) -> Self {
+        let min = config.min.max(CONGESTION_CONTROLLER_MIN);
+        let max = config.max.max(min);
+        let config = GoogCc2Config { initial: config.initial.clamp(min, max), min, max };
         let mut controller = Self {
+            config,
             throughput: ThroughputEstimator::new(),
             delay_based: DelayBasedEstimator::new(),
             send_side: SendSideEstimator::new(),
@@ -115,15 +120,11 @@ impl GoogCc2 {
             next_tick: now,
             arrived: Vec::new(),
         };
-        let min = config.min.max(CONGESTION_CONTROLLER_MIN);
-        let max = config.max.max(min);
-        let start = config.initial.clamp(min, max);
         controller.send_side.set_limits(min, max);
-        controller.send_side.set_rate(start);
-        controller.delay_based.set_start(start);
+        controller.send_side.set_rate(config.initial);
+        controller.delay_based.set_start(config.initial);
         controller.delay_based.set_min(min);
-        let probes = controller.probe_controller.set_limits(now, start, max);
-        controller.request(now, probes);
+        controller.start_probing(now);
         controller.handle_timeout(now);
         controller
     }
@@ -171,6 +172,19 @@ impl GoogCc2 {
         self.apply(now, &update, results, is_alr);
     }
 
+    /// The way to the peer is another one: starts again `now`. What is on the way still counts.
+    pub fn on_route_change(&mut self, now: Timestamp) {
+        let old = std::mem::replace(self, Self::new(now, self.config));
+        // Names of probes are not used again: packets of the old ones may still arrive.
+        self.next_cluster = old.next_cluster;
+        self.in_flight = old.in_flight;
+        self.prober = Prober::new();
+        self.probe_estimator = ProbeEstimator::new();
+        self.probe_controller = ProbeController::new();
+        self.probe_controller.set_demand(old.probe_controller.demand());
+        self.start_probing(now);
+    }
+
     /// Takes a round trip time of RTCP.
     pub fn on_rtt(&mut self, rtt: Duration) {
         self.is_heard = true;
@@ -183,8 +197,8 @@ impl GoogCc2 {
         self.send_side.on_loss_report(now, lost, expected);
     }
 
-    /// What the receiver would like to get: as long as it is more than the target, it is probed for.
-    /// Zero if it has all it can use.
+    /// The bitrate of all that the receiver would like to get: as long as it is more than the target,
+    /// it is probed for. Zero if it is not known.
     pub fn set_demand(&mut self, demand: Bitrate) {
         self.probe_controller.set_demand(demand);
     }
@@ -249,6 +263,12 @@ impl GoogCc2 {
             expected_period: self.delay_based.rate_control().expected_period(),
             discarded_probes: self.prober.discarded(),
         }
+    }
+
+    fn start_probing(&mut self, now: Timestamp) {
+        let GoogCc2Config { initial, max, .. } = self.config;
+        let probes = self.probe_controller.set_limits(now, initial, max);
+        self.request(now, probes);
     }
 
     fn on_arrivals(&mut self, now: Timestamp, arrived: &[PacketResult]) -> DelayBasedUpdate {
@@ -345,3 +365,132 @@ const TICK: Duration = Duration::from_millis(25);
 const PROBE_DROP_FRACTION: f64 = 0.85;
 const PROBE_DURATION: Duration = Duration::from_millis(15);
 const MIN_PROBE_PACKETS: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sent_packets::ReceiveTime;
+
+    const START: Timestamp = Timestamp::from_millis(50_000);
+
+    fn kbps(kbps: u64) -> Bitrate {
+        Bitrate::from_kbps(kbps)
+    }
+
+    fn config() -> GoogCc2Config {
+        GoogCc2Config { initial: kbps(2_500), min: kbps(30), max: kbps(20_000) }
+    }
+
+    fn packet(sequence: i64, sent: Timestamp, probe: Option<ProbeClusterId>) -> SentPacket {
+        SentPacket { sequence, size: DataSize::from_bytes(1_200), sent, probe }
+    }
+
+    fn feed(controller: &mut GoogCc2, now: Timestamp, packets: &[SentPacket]) {
+        let results: Vec<_> = packets
+            .iter()
+            .map(|packet| PacketResult {
+                packet: *packet,
+                received: Some(ReceiveTime::from_micros(
+                    i64::try_from(packet.sent.as_micros()).unwrap() + 20_000,
+                )),
+                was_lost: false,
+            })
+            .collect();
+        let rtt = now - packets[0].sent;
+        let summary = FeedbackSummary {
+            max_feedback_rtt: Some(rtt),
+            propagation_rtt: Some(rtt),
+            received: results.len(),
+            lost: 0,
+        };
+        controller.on_feedback(now, &results, &summary, DataSize::ZERO);
+    }
+
+    #[test]
+    fn it_starts_at_the_initial_rate_and_tells_it_once_it_heard() {
+        let mut controller = GoogCc2::new(START, config());
+        assert_eq!((controller.target(), controller.estimate()), (kbps(2_500), None));
+        controller.on_rtt(Duration::from_millis(50));
+        assert_eq!(controller.estimate(), Some(kbps(2_500)));
+    }
+
+    #[test]
+    fn bounds_are_put_in_order() {
+        let config =
+            GoogCc2Config { initial: kbps(1), min: Bitrate::ZERO, max: Bitrate::from_bps(1) };
+        assert_eq!(GoogCc2::new(START, config).target(), kbps(5));
+    }
+
+    #[test]
+    fn media_starts_the_initial_probes() {
+        let mut controller = GoogCc2::new(START, config());
+        assert_eq!(controller.poll_probe(START), None);
+        controller.on_packet_sent(&packet(1, START, None), DataSize::ZERO);
+        let mut now = START;
+        let mut runs = vec![];
+        while let Some(run) = controller.poll_probe(now) {
+            runs.push((run.cluster.0, run.size.bytes()));
+            controller.on_probe_sent(now, run.size);
+            now = now.max(controller.poll_timeout());
+        }
+        runs.dedup();
+        // 2 ms of 7.5 and of 15 Mbit/s.
+        assert_eq!(runs, [(1, 1_875), (2, 3_750)]);
+    }
+
+    #[test]
+    fn a_result_raises_the_target_and_a_further_probe_follows() {
+        let mut controller = GoogCc2::new(START, config());
+        controller.on_packet_sent(&packet(0, START, None), DataSize::ZERO);
+        let mut now = START;
+        let mut sent = vec![];
+        while let Some(run) = controller.poll_probe(now) {
+            let packet = packet(sent.len() as i64 + 1, now, Some(run.cluster));
+            controller.on_packet_sent(&packet, DataSize::ZERO);
+            controller.on_probe_sent(now, packet.size);
+            sent.push(packet);
+            now = now.max(controller.prober.poll_timeout().min(now + Duration::from_millis(20)));
+        }
+        let heard = now + Duration::from_millis(50);
+        feed(&mut controller, heard, &sent);
+        assert!(controller.target() > kbps(14_000), "{:?}", controller.target());
+        controller.on_packet_sent(&packet(1_000, heard, None), DataSize::ZERO);
+        let run = controller.poll_probe(heard).unwrap();
+        // Twice the estimate is more than the maximum.
+        assert_eq!(run.size, kbps(20_000).over(Duration::from_millis(2)));
+    }
+
+    #[test]
+    fn a_route_change_starts_again() {
+        let mut controller = GoogCc2::new(START, config());
+        for n in 0..50 {
+            let now = START + Duration::from_millis(20) * n;
+            let sent = packet(i64::from(n), now, None);
+            controller.on_packet_sent(&sent, DataSize::ZERO);
+            feed(&mut controller, now, &[sent]);
+        }
+        assert_ne!(controller.target(), kbps(2_500));
+        let now = START + Duration::from_secs(2);
+        controller.on_route_change(now);
+        assert_eq!((controller.target(), controller.estimate()), (kbps(2_500), None));
+        controller.on_packet_sent(&packet(51, now, None), DataSize::ZERO);
+        assert_eq!(controller.poll_probe(now).map(|run| run.cluster), Some(ProbeClusterId(3)));
+    }
+
+    #[test]
+    fn ticks_are_every_25_milliseconds() {
+        let mut controller = GoogCc2::new(START, config());
+        assert_eq!(controller.poll_timeout(), START + TICK);
+        controller.handle_timeout(START + Duration::from_millis(10));
+        assert_eq!(controller.poll_timeout(), START + TICK);
+        controller.handle_timeout(START + Duration::from_millis(30));
+        assert_eq!(controller.poll_timeout(), START + Duration::from_millis(30) + TICK);
+    }
+
+    #[test]
+    fn an_empty_feedback_changes_nothing() {
+        let mut controller = GoogCc2::new(START, config());
+        controller.on_feedback(START, &[], &FeedbackSummary::default(), DataSize::ZERO);
+        assert_eq!(controller.estimate(), None);
+    }
+}

@@ -105,9 +105,13 @@ impl ProbeController {
         }
     }
 
-    /// What the receiver would like to get; zero if it has all it can use.
+    /// What the receiver would like to get; zero if it is not known.
     pub(crate) fn set_demand(&mut self, demand: Bitrate) {
         self.demand.bitrate = demand;
+    }
+
+    pub(crate) fn demand(&self) -> Bitrate {
+        self.demand.bitrate
     }
 
     pub(crate) fn set_estimate(
@@ -122,7 +126,10 @@ impl ProbeController {
         }
         self.estimate = estimate;
         if self.state == State::WaitingForResult && estimate > self.min_to_probe_further {
-            return self.probe(now, [Some(estimate.scaled(FURTHER_SCALE)), None], true);
+            let rate = estimate.scaled(FURTHER_SCALE).min(self.demand.ceiling());
+            if rate > estimate {
+                return self.probe(now, [Some(rate), None], true);
+            }
         }
         NO_PROBES
     }
@@ -165,9 +172,9 @@ impl ProbeController {
         if !self.is_time_for_demand(now) {
             return NO_PROBES;
         }
-        let ceiling = self.demand.bitrate.scaled(DEMAND_MARGIN);
-        let rate = self.estimate.scaled(DEMAND_SCALE).min(ceiling);
-        let probes = self.probe(now, [Some(rate), None], true);
+        let rate = self.estimate.scaled(DEMAND_SCALE).min(self.demand.ceiling());
+        let may_probe_further = rate < self.demand.ceiling();
+        let probes = self.probe(now, [Some(rate), None], may_probe_further);
         if probes != NO_PROBES {
             self.demand.on_try(self.estimate);
         }
@@ -179,7 +186,8 @@ impl ProbeController {
             return false;
         }
         let last_change = self.last_probing.max(self.last_large_drop.map(|drop| drop.time));
-        last_change.is_none_or(|last| now - last >= self.demand.interval)
+        let interval = self.demand.interval_at(self.estimate);
+        last_change.is_none_or(|last| now - last >= interval)
     }
 
     fn probe(&mut self, now: Timestamp, rates: Probes, may_probe_further: bool) -> Probes {
@@ -208,13 +216,20 @@ impl ProbeController {
 
 impl Demand {
     fn on_try(&mut self, estimate: Bitrate) {
-        let helped = self.tried_from.is_none_or(|before| estimate > before.scaled(DEMAND_PROGRESS));
-        self.interval = if helped {
-            DEMAND_INTERVAL
-        } else {
-            self.interval.mul_f64(DEMAND_BACKOFF).min(MAX_DEMAND_INTERVAL)
-        };
+        let waited = self.interval_at(estimate);
+        self.interval = waited.mul_f64(DEMAND_BACKOFF).min(MAX_DEMAND_INTERVAL);
         self.tried_from = Some(estimate);
+    }
+
+    /// More than this is of no use; unlimited if it is not known what is.
+    fn ceiling(&self) -> Bitrate {
+        if self.bitrate == Bitrate::ZERO { UNLIMITED } else { self.bitrate.scaled(DEMAND_MARGIN) }
+    }
+
+    /// Once a try helped, the next one need not wait for long.
+    fn interval_at(&self, estimate: Bitrate) -> Duration {
+        let helped = self.tried_from.is_none_or(|before| estimate > before.scaled(DEMAND_PROGRESS));
+        if helped { DEMAND_INTERVAL } else { self.interval }
     }
 }
 
@@ -231,13 +246,161 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 const MIN_DROP_INTERVAL: Duration = Duration::from_secs(5);
 const UNCERTAINTY: f64 = 0.05;
 const ALR_ENDED_TIMEOUT: Duration = Duration::from_secs(3);
-/// As GoogCC's periodic probing.
-const DEMAND_INTERVAL: Duration = Duration::from_secs(5);
-/// Short enough that free bandwidth is found within 15 s whenever it comes.
-const MAX_DEMAND_INTERVAL: Duration = Duration::from_secs(10);
+/// As LiveKit's regulator: longer than a probe disturbs what it measures.
+const DEMAND_INTERVAL: Duration = Duration::from_secs(3);
+/// Short enough that free bandwidth is found within 15 s whenever it comes, also if one try fails.
+const MAX_DEMAND_INTERVAL: Duration = Duration::from_secs(6);
 const DEMAND_BACKOFF: f64 = 1.5;
 const DEMAND_SCALE: f64 = 2.0;
 /// A probe shows up to 5 % less than its rate, and an estimate just at the demand does not hold.
 const DEMAND_MARGIN: f64 = 1.2;
 /// Less growth than this is what the estimate does by itself.
 const DEMAND_PROGRESS: f64 = 1.25;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(100_000);
+
+    fn kbps(kbps: u64) -> Bitrate {
+        Bitrate::from_kbps(kbps)
+    }
+
+    fn rates(probes: Probes) -> Vec<u64> {
+        probes.into_iter().flatten().map(Bitrate::kbps).collect()
+    }
+
+    fn after(millis: u64) -> Timestamp {
+        NOW + Duration::from_millis(millis)
+    }
+
+    fn started() -> ProbeController {
+        let mut controller = ProbeController::new();
+        let probes = controller.set_limits(NOW, kbps(300), kbps(10_000));
+        assert_eq!(rates(probes), [900, 1_800]);
+        controller
+    }
+
+    /// Nothing waits for results any more.
+    fn settled(estimate: Bitrate) -> ProbeController {
+        let mut controller = started();
+        controller.set_estimate(after(10), estimate, LimitedBy::Delay);
+        assert_eq!(controller.handle_timeout(after(1_001)), NO_PROBES);
+        controller
+    }
+
+    #[test]
+    fn a_result_above_the_threshold_is_probed_further() {
+        let mut controller = started();
+        // 0.7 * 1800
+        let probes = controller.set_estimate(after(100), kbps(1_260), LimitedBy::Delay);
+        assert_eq!(rates(probes), []);
+        let probes = controller.set_estimate(after(200), kbps(1_800), LimitedBy::Delay);
+        assert_eq!(rates(probes), [3_600]);
+        let probes = controller.set_estimate(after(300), kbps(8_000), LimitedBy::Delay);
+        assert_eq!(rates(probes), [10_000], "no more than the maximum, and then it ends");
+        let probes = controller.set_estimate(after(400), kbps(9_000), LimitedBy::Delay);
+        assert_eq!(rates(probes), []);
+    }
+
+    #[test]
+    fn a_late_result_is_not_probed_further() {
+        let mut controller = started();
+        assert_eq!(controller.handle_timeout(after(1_001)), NO_PROBES);
+        let probes = controller.set_estimate(after(1_100), kbps(1_800), LimitedBy::Delay);
+        assert_eq!(rates(probes), []);
+    }
+
+    #[test]
+    fn a_higher_maximum_is_probed_for() {
+        let mut controller = settled(kbps(500));
+        let probes = controller.set_limits(after(2_000), Bitrate::ZERO, kbps(10_100));
+        assert_eq!(rates(probes), [10_100]);
+    }
+
+    #[test]
+    fn what_limits_the_estimate_limits_probes() {
+        for (limited_by, expected) in [
+            (LimitedBy::Delay, vec![10_100]),
+            (LimitedBy::LossIncreasing, vec![750]),
+            (LimitedBy::Loss, vec![]),
+            (LimitedBy::DelayIncreased, vec![]),
+            (LimitedBy::HighRtt, vec![]),
+        ] {
+            let mut controller = settled(kbps(500));
+            controller.set_estimate(after(1_500), kbps(500), limited_by);
+            let probes = controller.set_limits(after(2_000), Bitrate::ZERO, kbps(10_100));
+            assert_eq!(rates(probes), expected, "{limited_by:?}");
+        }
+    }
+
+    #[test]
+    fn a_large_drop_is_probed_for_when_little_is_sent() {
+        for (is_alr, alr_ended_at, recovers_at, expected) in [
+            (true, None, 2_100, vec![425]),
+            (false, Some(2_000), 2_100, vec![425]),
+            // three seconds later it no longer counts
+            (false, Some(2_000), 5_000, vec![]),
+            (false, None, 2_100, vec![]),
+            // the drop is too old
+            (true, None, 7_100, vec![]),
+        ] {
+            let mut controller = settled(kbps(500));
+            controller.set_alr_since(is_alr.then_some(NOW));
+            controller.set_estimate(after(2_000), kbps(250), LimitedBy::Delay);
+            if let Some(ended) = alr_ended_at {
+                controller.on_alr_ended(after(ended));
+            }
+            let probes = controller.on_recovery(after(recovers_at));
+            assert_eq!(rates(probes), expected, "{is_alr} {alr_ended_at:?} {recovers_at}");
+            assert_eq!(controller.on_recovery(after(recovers_at + 10)), NO_PROBES, "only once");
+        }
+    }
+
+    #[test]
+    fn a_small_drop_is_not_probed_for() {
+        let mut controller = settled(kbps(500));
+        controller.set_alr_since(Some(NOW));
+        controller.set_estimate(after(2_000), kbps(340), LimitedBy::Delay);
+        assert_eq!(controller.on_recovery(after(2_100)), NO_PROBES);
+    }
+
+    /// The times in milliseconds and rates of what is tried.
+    fn tries(controller: &mut ProbeController, from: u64, to: u64) -> Vec<(u64, u64)> {
+        let times = (from..to).step_by(25);
+        times
+            .flat_map(|millis| {
+                let probes = controller.handle_timeout(after(millis));
+                rates(probes).into_iter().map(move |rate| (millis, rate))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn demand_is_tried_again_and_again() {
+        let mut controller = settled(kbps(500));
+        assert_eq!(tries(&mut controller, 1_100, 20_000), [], "nobody wants more");
+        controller.set_demand(kbps(3_000));
+        let tried = tries(&mut controller, 20_000, 41_000);
+        let times: Vec<u64> = tried.iter().map(|&(time, _)| time).collect();
+        assert_eq!(times, [20_000, 24_500, 30_500, 36_500]);
+        assert!(tried.iter().all(|&(_, rate)| rate == 1_000));
+        // A try that helps is followed up at once, and the next one comes soon.
+        let probes = controller.set_estimate(after(41_000), kbps(950), LimitedBy::Delay);
+        assert_eq!(rates(probes), [], "it waited for the result for too long");
+        assert_eq!(tries(&mut controller, 41_000, 44_000), [(41_000, 1_900)]);
+        let probes = controller.set_estimate(after(44_000), kbps(3_000), LimitedBy::Delay);
+        assert_eq!(rates(probes), []);
+        assert_eq!(tries(&mut controller, 44_000, 60_000), [], "there is all that is wanted");
+    }
+
+    #[test]
+    fn probes_for_demand_end_a_little_above_it() {
+        let mut controller = settled(kbps(500));
+        controller.set_demand(kbps(800));
+        assert_eq!(tries(&mut controller, 4_000, 4_100), [(4_000, 960)]);
+        let probes = controller.set_estimate(after(4_150), kbps(900), LimitedBy::Delay);
+        assert_eq!(rates(probes), []);
+    }
+}

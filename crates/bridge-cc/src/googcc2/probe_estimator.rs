@@ -136,3 +136,98 @@ const SATURATED_RATIO: f64 = 0.9;
 const SATURATED_UTILISATION: f64 = 0.95;
 const MAX_SPAN: Duration = Duration::from_secs(1);
 const CLUSTER_LIFETIME_MICROS: i64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sent_packets::SentPacket;
+
+    fn estimator(clusters: &[(u32, u64)]) -> ProbeEstimator {
+        let mut estimator = ProbeEstimator::new();
+        for &(id, min_size) in clusters {
+            estimator.begin(ProbeCluster {
+                id: ProbeClusterId(id),
+                rate: Bitrate::from_kbps(800),
+                min_size: DataSize::from_bytes(min_size),
+                min_packets: 5,
+                requested: Timestamp::ZERO,
+            });
+        }
+        estimator
+    }
+
+    fn add(estimator: &mut ProbeEstimator, id: u32, size: u64, times: &[(u64, i64)]) {
+        for &(sent, received) in times {
+            estimator.on_arrival(&PacketResult {
+                packet: SentPacket {
+                    sequence: 0,
+                    size: DataSize::from_bytes(size),
+                    sent: Timestamp::from_millis(sent),
+                    probe: Some(ProbeClusterId(id)),
+                },
+                received: Some(ReceiveTime::from_micros(received * 1_000)),
+                was_lost: false,
+            });
+        }
+    }
+
+    #[test]
+    fn facts_of_the_reference() {
+        let spread = [(0, 10), (10, 20), (20, 30), (30, 40)];
+        let small: Vec<(u64, i64)> = (0..6).map(|n| (n * 10, 10 + n as i64 * 10)).collect();
+        for (size, min_size, times, expected) in [
+            (1_000, 4_000, &spread[..], Some(800_000)),
+            (1_000, 4_000, &spread[..3], None),
+            (800, 6_000, &spread[..], None),
+            (150, 600, &small[..], Some(120_000)),
+            // faster and slower at the receiver
+            (1_000, 4_000, &[(0, 15), (10, 30), (20, 35), (30, 40)], Some(800_000)),
+            (1_000, 4_000, &[(0, 19), (10, 22), (20, 25), (30, 27)], None),
+            (1_000, 4_000, &[(0, 10), (10, 40), (20, 70), (30, 85)], Some(304_000)),
+            // at once
+            (1_000, 4_000, &[(0, 50), (10, 50), (20, 50), (30, 50)], None),
+            (1_000, 4_000, &[(10, 20), (10, 30), (10, 40), (10, 50)], None),
+        ] {
+            let mut estimator = estimator(&[(1, min_size)]);
+            add(&mut estimator, 1, size, times);
+            let result = estimator.take().map(Bitrate::bps);
+            assert_eq!(result, expected, "{size} bytes, {times:?}");
+            assert_eq!(estimator.take(), None, "a result is told once");
+        }
+    }
+
+    #[test]
+    fn clusters_are_independent() {
+        let mut estimator = estimator(&[(1, 4_000), (2, 4_000)]);
+        for n in 0..4 {
+            add(&mut estimator, 1, 1_000, &[(n * 10, 10 + n as i64 * 10)]);
+            add(&mut estimator, 2, 1_000, &[(n * 10, 10 + n as i64 * 20)]);
+        }
+        // The second, 95 % of 400 kbit/s, came last.
+        assert_eq!(estimator.take(), Some(Bitrate::from_kbps(380)));
+    }
+
+    #[test]
+    fn an_old_cluster_gives_nothing() {
+        let mut estimator = estimator(&[(1, 4_000)]);
+        add(&mut estimator, 1, 1_000, &[(0, 10), (10, 20), (20, 30), (6_000, 6_010)]);
+        assert_eq!(estimator.take(), None);
+    }
+
+    #[test]
+    fn unknown_probes_are_not_measured() {
+        let mut estimator = estimator(&[]);
+        add(&mut estimator, 9, 1_000, &[(0, 10), (10, 20), (20, 30), (30, 40), (40, 50)]);
+        assert_eq!(estimator.take(), None);
+        (0..100).for_each(|id| {
+            estimator.begin(ProbeCluster {
+                id: ProbeClusterId(id),
+                rate: Bitrate::ZERO,
+                min_size: DataSize::ZERO,
+                min_packets: 0,
+                requested: Timestamp::ZERO,
+            });
+        });
+        assert_eq!(estimator.clusters.len(), MAX_CLUSTERS);
+    }
+}

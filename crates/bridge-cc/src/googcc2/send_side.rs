@@ -210,7 +210,7 @@ impl SendSideEstimator {
         if self.loss.fraction > 0 || !is_start || self.loss_based.is_ready() {
             return false;
         }
-        if !self.delay_limit.is_limited() || self.delay_limit <= self.current {
+        if !self.delay_limit.has_limit() || self.delay_limit <= self.current {
             return false;
         }
         self.min_history.clear();
@@ -256,3 +256,114 @@ const HIGH_LOSS: f64 = 0.1;
 const RTT_LIMIT: Duration = Duration::from_secs(3);
 const BACKOFF_INTERVAL: Duration = Duration::from_secs(1);
 const BACKOFF_FACTOR: f64 = 0.8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kbps(kbps: u64) -> Bitrate {
+        Bitrate::from_kbps(kbps)
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn estimator(rate: Bitrate) -> SendSideEstimator {
+        let mut estimator = SendSideEstimator::new();
+        estimator.set_limits(kbps(30), kbps(20_000));
+        estimator.set_rate(rate);
+        estimator
+    }
+
+    #[test]
+    fn at_the_start_the_delay_is_believed() {
+        let mut estimator = estimator(kbps(200));
+        estimator.on_loss_report(at(0), 0, 1);
+        estimator.set_delay_limit(kbps(1_000));
+        estimator.update(at(100));
+        assert_eq!(estimator.target(), kbps(1_000));
+        // After the start phase it is only a limit.
+        estimator.set_delay_limit(kbps(2_000));
+        estimator.update(at(2_001));
+        assert_eq!(estimator.target(), kbps(1_000));
+        estimator.set_delay_limit(kbps(400));
+        assert_eq!(estimator.target(), kbps(400));
+    }
+
+    #[test]
+    fn a_probe_overrides_the_delay() {
+        let mut estimator = estimator(kbps(100));
+        estimator.set_delay_limit(kbps(100));
+        estimator.set_rate(kbps(2_000));
+        assert_eq!(estimator.target(), kbps(2_000));
+        estimator.set_delay_limit(kbps(1_500));
+        assert_eq!(estimator.target(), kbps(1_500));
+    }
+
+    #[test]
+    fn reported_loss_lowers_the_rate_once_a_report() {
+        let mut estimator = estimator(kbps(1_000));
+        estimator.set_rtt(Duration::from_millis(50));
+        estimator.on_loss_report(at(0), 0, 100);
+        estimator.on_loss_report(at(3_000), 50, 100);
+        assert_eq!(estimator.fraction_lost(), 128);
+        let lowered = estimator.target();
+        // The first report let it grow by 8 % and 1 kbit/s; then a quarter is taken.
+        assert_eq!(lowered, Bitrate::from_bps(1_081_000).scaled(0.75));
+        estimator.update(at(3_400));
+        assert_eq!(estimator.target(), lowered, "no second time");
+        estimator.on_loss_report(at(3_500), 50, 100);
+        assert!(estimator.target() < lowered);
+    }
+
+    #[test]
+    fn negative_loss_is_none() {
+        let mut estimator = estimator(kbps(1_000));
+        estimator.on_loss_report(at(0), -50, 30);
+        assert_eq!(estimator.fraction_lost(), 0);
+        estimator.on_loss_report(at(1_000), i64::MIN, u64::MAX);
+        assert_eq!(estimator.fraction_lost(), 0);
+        estimator.on_loss_report(at(2_000), i64::MAX, 20);
+        assert_eq!(estimator.fraction_lost(), 255);
+    }
+
+    #[test]
+    fn small_reports_add_up() {
+        let mut estimator = estimator(kbps(1_000));
+        estimator.on_loss_report(at(0), 3, 10);
+        assert_eq!(estimator.fraction_lost(), 0);
+        estimator.on_loss_report(at(100), 2, 10);
+        assert_eq!(estimator.fraction_lost(), 64);
+    }
+
+    #[test]
+    fn round_trip_limit_is_three_seconds() {
+        let mut estimator = estimator(kbps(1_000));
+        estimator.set_propagation_rtt(at(0), Duration::from_secs(3));
+        assert!(!estimator.is_rtt_above_limit());
+        estimator.on_packet_sent(at(1));
+        assert!(estimator.is_rtt_above_limit());
+        estimator.set_propagation_rtt(at(2), Duration::from_millis(50));
+        assert!(!estimator.is_rtt_above_limit());
+    }
+
+    #[test]
+    fn silence_takes_a_fifth_each_second_down_to_the_floor() {
+        let mut estimator = estimator(kbps(1_000));
+        let mut now = at(0);
+        estimator.on_packet_sent(now);
+        let mut rates = vec![];
+        while now < at(40_000) {
+            now += Duration::from_millis(25);
+            estimator.on_packet_sent(now);
+            estimator.update(now);
+            if rates.last() != Some(&estimator.target().kbps()) {
+                rates.push(estimator.target().kbps());
+            }
+        }
+        assert_eq!(rates[..4], [1_000, 800, 640, 512]);
+        assert_eq!(rates.last(), Some(&30));
+        assert_eq!(estimator.current, CONGESTION_CONTROLLER_MIN);
+    }
+}

@@ -133,3 +133,142 @@ const WINDOW_SPAN_MICROS: i64 = 1_000_000;
 const MAX_SPAN_MICROS: i64 = 5_000_000;
 const MAX_REORDERING_MICROS: i64 = 1_000_000;
 const MIN_SPAN_MICROS: i64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use bridge_units::Timestamp;
+
+    use super::*;
+    use crate::sent_packets::SentPacket;
+
+    const SIZE: u64 = 1_000;
+
+    /// Sends and receives at given rates in bytes a millisecond.
+    struct Flow {
+        sequence: i64,
+        sent_micros: u64,
+        received_micros: i64,
+    }
+
+    impl Flow {
+        fn new() -> Self {
+            Self { sequence: 0, sent_micros: 1_000_000, received_micros: 1_050_000 }
+        }
+
+        fn packets(
+            &mut self,
+            count: usize,
+            send_rate: u64,
+            receive_rate: u64,
+        ) -> Vec<PacketResult> {
+            let mut results = Vec::new();
+            for _ in 0..count {
+                self.sequence += 1;
+                results.push(PacketResult {
+                    packet: SentPacket {
+                        sequence: self.sequence,
+                        size: DataSize::from_bytes(SIZE),
+                        sent: Timestamp::from_micros(self.sent_micros),
+                        probe: None,
+                    },
+                    received: Some(ReceiveTime::from_micros(self.received_micros)),
+                    was_lost: false,
+                });
+                self.sent_micros += SIZE * 1_000 / send_rate;
+                self.received_micros += i64::try_from(SIZE * 1_000 / receive_rate).unwrap();
+            }
+            results
+        }
+    }
+
+    fn assert_rate(estimator: &ThroughputEstimator, bytes_per_millisecond: u64, tolerance: f64) {
+        let rate = estimator.bitrate().unwrap().bps_f64();
+        let expected = (bytes_per_millisecond * 8_000) as f64;
+        assert!((rate - expected).abs() <= expected * tolerance, "{rate} is not {expected}");
+    }
+
+    use crate::rates::RateMath;
+
+    #[test]
+    fn nothing_before_ten_packets() {
+        let mut estimator = ThroughputEstimator::new();
+        let mut flow = Flow::new();
+        estimator.update(&flow.packets(9, 100, 100));
+        assert_eq!(estimator.bitrate(), None);
+        estimator.update(&flow.packets(1, 100, 100));
+        assert_rate(&estimator, 100, 0.01);
+    }
+
+    #[test]
+    fn the_slower_side_counts() {
+        for (send, receive, expected) in [(100, 100, 100), (100, 50, 50), (50, 100, 50)] {
+            let mut estimator = ThroughputEstimator::new();
+            estimator.update(&Flow::new().packets(20, send, receive));
+            assert_rate(&estimator, expected, 0.05);
+        }
+    }
+
+    #[test]
+    fn one_delay_spike_is_forgiven() {
+        let mut estimator = ThroughputEstimator::new();
+        let mut flow = Flow::new();
+        estimator.update(&flow.packets(20, 100, 100));
+        // 30 packets wait for 300 ms and come at once.
+        flow.received_micros += 250_000;
+        estimator.update(&flow.packets(30, 100, 1_000_000));
+        estimator.update(&flow.packets(20, 100, 100));
+        let rate = estimator.bitrate().unwrap().bps();
+        assert!((750_000..=820_000).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn loss_lowers_it_by_no_more_than_the_loss() {
+        let mut estimator = ThroughputEstimator::new();
+        let results = Flow::new().packets(100, 100, 100);
+        let kept: Vec<_> = results.into_iter().filter(|it| it.packet.sequence % 5 != 0).collect();
+        estimator.update(&kept);
+        assert_rate(&estimator, 80, 0.05);
+    }
+
+    #[test]
+    fn reordered_feedback_is_sorted_in() {
+        let mut estimator = ThroughputEstimator::new();
+        let mut flow = Flow::new();
+        estimator.update(&flow.packets(20, 100, 100));
+        let early = flow.packets(10, 100, 100);
+        let late = flow.packets(10, 100, 100);
+        estimator.update(&late);
+        estimator.update(&early);
+        assert_rate(&estimator, 100, 0.01);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_starts_anew() {
+        let mut estimator = ThroughputEstimator::new();
+        let mut flow = Flow::new();
+        estimator.update(&flow.packets(20, 100, 100));
+        flow.received_micros -= 3_000_000;
+        estimator.update(&flow.packets(9, 100, 100));
+        assert_eq!(estimator.bitrate(), None);
+        estimator.update(&flow.packets(1, 100, 100));
+        assert_rate(&estimator, 100, 0.01);
+    }
+
+    #[test]
+    fn after_a_pause_it_recovers_quickly() {
+        let mut estimator = ThroughputEstimator::new();
+        let mut flow = Flow::new();
+        estimator.update(&flow.packets(30, 100, 100));
+        flow.sent_micros += 10_000_000;
+        flow.received_micros += 10_000_000;
+        estimator.update(&flow.packets(10, 100, 100));
+        assert_rate(&estimator, 100, 0.01);
+    }
+
+    #[test]
+    fn window_is_bounded() {
+        let mut estimator = ThroughputEstimator::new();
+        estimator.update(&Flow::new().packets(5_000, 100_000, 100_000));
+        assert_eq!(estimator.window.len(), MAX_PACKETS);
+    }
+}

@@ -168,3 +168,61 @@ const MAX_ADAPT_OFFSET: f64 = 15.0;
 const MAX_ADAPT_MILLIS: f64 = 100.0;
 const GAIN_UP: f64 = 0.0087;
 const GAIN_DOWN: f64 = 0.039;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet each 20 ms of sending, which arrives after `factor` times that.
+    fn run(trendline: &mut Trendline, groups: usize, factor: f64) {
+        let mut arrival = trendline.points.back().map_or(0.0, |point| point.arrival_millis * 1e3);
+        for _ in 0..groups {
+            arrival += 20_000.0 * factor;
+            let arrival_micros = (20_000.0 * factor) as i64;
+            let delta = GroupDelta { send_micros: 20_000, arrival_micros, size: 0 };
+            trendline.update(delta, ReceiveTime::from_micros(arrival as i64));
+        }
+    }
+
+    #[test]
+    fn delay_decides() {
+        for (factor, expected) in [
+            (1.0, BandwidthUsage::Normal),
+            (1.1, BandwidthUsage::Overusing),
+            (0.85, BandwidthUsage::Underusing),
+        ] {
+            let mut trendline = Trendline::new();
+            run(&mut trendline, 25, factor);
+            assert_eq!(trendline.state(), expected, "{factor}");
+            // Then it settles.
+            run(&mut trendline, 400, 1.0);
+            assert_eq!(trendline.state(), BandwidthUsage::Normal);
+        }
+    }
+
+    #[test]
+    fn small_drifts_are_normal() {
+        let mut trendline = Trendline::new();
+        run(&mut trendline, 200, 1.000_1);
+        assert_eq!(trendline.state(), BandwidthUsage::Normal);
+    }
+
+    #[test]
+    fn one_late_group_is_no_overuse() {
+        let mut trendline = Trendline::new();
+        run(&mut trendline, 60, 1.0);
+        run(&mut trendline, 1, 1.5);
+        run(&mut trendline, 1, 0.5);
+        run(&mut trendline, 1, 1.0);
+        assert_eq!(trendline.state(), BandwidthUsage::Normal);
+    }
+
+    #[test]
+    fn threshold_stays_within_bounds() {
+        let mut trendline = Trendline::new();
+        for round in 0..50 {
+            run(&mut trendline, 40, 1.0 + f64::from(round % 7) * 0.02);
+            assert!((MIN_THRESHOLD..=MAX_THRESHOLD).contains(&trendline.threshold()));
+        }
+    }
+}

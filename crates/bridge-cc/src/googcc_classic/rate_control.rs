@@ -94,7 +94,7 @@ impl RateControl {
         if elapsed > INITIALISATION_EXPIRY {
             self.first_incoming = Some(now);
         } else if elapsed > INITIALISATION_TIME {
-            self.current = incoming;
+            self.current = incoming.max(CONGESTION_CONTROLLER_MIN);
             self.is_initialised = true;
         }
     }

@@ -64,3 +64,37 @@ impl RateWindow {
 
 const BUCKETS: usize = 100;
 const BUCKET_MICROS: i64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> ReceiveTime {
+        ReceiveTime::from_micros(millis * 1_000)
+    }
+
+    #[test]
+    fn rate_is_that_of_the_last_second() {
+        let mut window = RateWindow::new();
+        window.update(at(5_000), 1_000);
+        assert_eq!(window.rate(), None);
+        for millis in 5_001..9_000 {
+            window.update(at(millis), if millis < 7_000 { 1_000 } else { 100 });
+        }
+        // 100 bytes a millisecond
+        assert_eq!(window.rate(), Some(Bitrate::from_kbps(800)));
+        window.update(at(60_000), 1_250);
+        assert_eq!(window.rate(), Some(Bitrate::from_kbps(10)), "one packet in a second");
+    }
+
+    #[test]
+    fn late_packets_count_where_they_belong() {
+        let mut window = RateWindow::new();
+        window.update(at(0), 0);
+        window.update(at(2_000), 1_000);
+        window.update(at(1_500), 1_000);
+        window.update(at(500), 1_000_000);
+        window.update(at(-3_600_000), 1_000_000);
+        assert_eq!(window.rate(), Some(Bitrate::from_kbps(16)));
+    }
+}

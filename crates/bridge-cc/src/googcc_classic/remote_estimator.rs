@@ -98,3 +98,45 @@ const MASK: u32 = 0x00ff_ffff;
 const RANGE: i64 = 1 << 24;
 /// Room for packets that come before the first.
 const START_TICKS: i64 = RANGE;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn abs_send_time(micros: u64) -> u32 {
+        u32::try_from(((micros << FRACTION_BITS) / 1_000_000) & u64::from(MASK)).unwrap()
+    }
+
+    #[test]
+    fn send_times_wrap() {
+        let mut clock = AbsSendTime::default();
+        let mut last = clock.unwrap(abs_send_time(60_000_000));
+        // Three times around, one step back each second.
+        for second in 61..260_u64 {
+            let back = clock.unwrap(abs_send_time(second * 1_000_000 - 1_010_000));
+            assert!(back < last);
+            let now = clock.unwrap(abs_send_time(second * 1_000_000));
+            let step = (now - last).as_micros();
+            assert!(step.abs_diff(1_000_000) <= 8, "{step}");
+            last = now;
+        }
+    }
+
+    #[test]
+    fn a_link_is_estimated_from_what_arrives() {
+        let mut estimator = RemoteEstimator::new();
+        assert_eq!((estimator.estimate(), estimator.ssrcs()), (None, &[][..]));
+        let mut busy_until = 0_u64;
+        for n in 0..4_000_u64 {
+            // 1 Mbit/s into 800 kbit/s.
+            let sent = n * 8_000;
+            busy_until = busy_until.max(sent) + 10_000;
+            let ssrc = u32::try_from(n % 20).unwrap();
+            let now = Timestamp::from_micros(busy_until);
+            estimator.on_packet(now, ssrc, abs_send_time(sent), 1_000);
+        }
+        let estimate = estimator.estimate().unwrap();
+        assert!(estimate < Bitrate::from_kbps(800), "{estimate:?}");
+        assert_eq!(estimator.ssrcs().len(), MAX_REMB_SSRCS);
+    }
+}
