@@ -48,7 +48,7 @@ pub(crate) fn start(
     let wanted = settings::address_filter(config).select(&interface_addresses());
     let bound = bind(&udp, &wanted);
     for (address, error) in bound.refused() {
-        tracing::info!(%address, %error, "cannot bind an address, it is skipped");
+        tracing::warn!(%address, %error, "cannot bind an address for media, it is skipped");
     }
     for address in bound.addresses() {
         tracing::info!(

@@ -24,10 +24,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// How long open HTTP requests may keep the bridge from ending.
-const HTTP_STOP_LIMIT: Duration = Duration::from_secs(2);
+const HTTP_STOP_LIMIT: Duration = Duration::from_millis(500);
 
 /// How often rates and load are measured.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
@@ -85,7 +85,10 @@ struct Running {
     service: Arc<Service>,
     shards: UdpShards,
     xmpp: Arc<XmppConnections>,
+    /// Never end by themselves.
     tasks: JoinSet<()>,
+    /// Ends when it is told to and its requests are answered.
+    http: Option<JoinHandle<()>>,
     stop: watch::Sender<bool>,
 }
 
@@ -155,7 +158,7 @@ impl Running {
         // Nobody has set them before: this is the only place.
         let _ = service.xmpp.set(Arc::clone(&xmpp));
         let _ = service.statistics.xmpp.set(Arc::clone(&xmpp));
-        Ok(Self { bridge, service, shards, xmpp, tasks, stop })
+        Ok(Self { bridge, service, shards, xmpp, tasks, http: None, stop })
     }
 
     fn serve_http(&mut self, config: &Config, listener: Option<TcpListener>, demo: bool) {
@@ -178,11 +181,11 @@ impl Running {
             // An error means that the sender is gone, which is a stop as well.
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        self.tasks.spawn(async move {
+        self.http = Some(tokio::spawn(async move {
             if let Err(error) = bridge_http::serve(listener, router, stop).await {
                 tracing::error!(%error, "the HTTP server has failed");
             }
-        });
+        }));
     }
 
     async fn connect_xmpp(&self, config: &Config) {
@@ -215,9 +218,10 @@ impl Running {
     async fn stop(mut self) {
         self.xmpp.stop().await;
         self.stop.send_replace(true);
-        let finished = async { while self.tasks.join_next().await.is_some() {} };
-        // The tasks that never end by themselves are ended by the limit.
-        let _ = tokio::time::timeout(HTTP_STOP_LIMIT, finished).await;
+        if let Some(http) = self.http.take() {
+            // A request that takes longer, such as the demo's long poll, is cut off.
+            let _ = tokio::time::timeout(HTTP_STOP_LIMIT, http).await;
+        }
         self.tasks.abort_all();
         self.shards.stop();
     }
