@@ -237,6 +237,16 @@ impl BandwidthEstimator {
         }
     }
 
+    /// What to pace by: the estimate, and before there is one the rate at which the engine starts, so
+    /// that the first key frames do not flood the link. `None` if nothing is ever known.
+    pub fn pacing_target(&self) -> Option<Bitrate> {
+        match (self.source, &self.engine) {
+            (EstimateSource::TransportFeedback, Engine::GoogleCc2(engine)) => Some(engine.target()),
+            (EstimateSource::TransportFeedback, Engine::GoogleCc(engine)) => Some(engine.target()),
+            (EstimateSource::Remb | EstimateSource::None, _) => self.estimate(),
+        }
+    }
+
     /// What the default engine thinks, for the debug state.
     pub fn googcc2_state(&self) -> Option<GoogCc2State> {
         match &self.engine {

@@ -40,8 +40,7 @@ pub use bandwidth_estimator::{
 };
 pub use googcc_classic::{GoogCcClassic, GoogCcClassicConfig, RemoteEstimator};
 pub use googcc2::{
-    BandwidthUsage, GoogCc2, GoogCc2Config, GoogCc2State, LossState, ProbeCluster, ProbeClusterId,
-    ProbeRun,
+    BandwidthUsage, GoogCc2, GoogCc2Config, GoogCc2State, LossState, ProbeClusterId, ProbeRun,
 };
 pub use pacer::{MAX_PACED_PACKETS, MAX_PACING_DELAY, Pacer, PacerCounters, PacketUrgency};
 pub use probing::{

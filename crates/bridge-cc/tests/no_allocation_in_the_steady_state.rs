@@ -80,7 +80,7 @@ impl Downlink {
         let now = self.now;
         self.estimator.handle_timeout(now);
         self.estimator.set_demand(ALLOCATION.ideal);
-        self.pacer.set_target(now, self.estimator.estimate());
+        self.pacer.set_target(now, self.estimator.pacing_target());
         let size = DataSize::from_bytes(1_000);
         self.pacer.push(now, PacketUrgency::Video, size, 0).expect("there is room");
         while self.pacer.poll(now).is_some() {

@@ -259,6 +259,7 @@ fn other_sources_than_feedback() {
         estimator.on_rtt(Duration::from_millis(50));
         estimator.on_packet_sent(now, 1, DataSize::from_bytes(1_000), None);
         assert_eq!(estimator.estimate(), expected, "{source:?}");
+        assert_eq!(estimator.pacing_target(), expected, "{source:?}");
         assert_eq!(
             (estimator.poll_probe(now), estimator.poll_timeout()),
             (None, Timestamp::FAR_FUTURE)
@@ -276,6 +277,7 @@ fn a_first_round_trip_time_publishes_the_start() {
         BandwidthEstimator::new(Timestamp::ZERO, &config, EstimateSource::TransportFeedback);
     estimator.handle_timeout(Timestamp::from_millis(500));
     assert_eq!(estimator.estimate(), None);
+    assert_eq!(estimator.pacing_target(), Some(config.initial));
     estimator.on_rtt(Duration::from_millis(30));
     assert_eq!(estimator.estimate(), Some(Bitrate::from_kbps(2_500)));
 }

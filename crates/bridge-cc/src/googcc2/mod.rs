@@ -21,5 +21,5 @@ pub(crate) use inter_arrival::InterArrival;
 pub(crate) use link_capacity::LinkCapacity;
 pub use loss_based::LossState;
 pub use network_controller::{GoogCc2, GoogCc2Config, GoogCc2State};
-pub use prober::{ProbeCluster, ProbeClusterId, ProbeRun};
+pub use prober::{ProbeClusterId, ProbeRun};
 pub use trendline::BandwidthUsage;

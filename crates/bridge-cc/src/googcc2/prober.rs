@@ -11,17 +11,17 @@ pub struct ProbeClusterId(pub u32);
 
 /// A short burst of packets at a rate that nobody knows to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProbeCluster {
+pub(crate) struct ProbeCluster {
     /// Its name.
-    pub id: ProbeClusterId,
+    pub(crate) id: ProbeClusterId,
     /// How fast to send it.
-    pub rate: Bitrate,
+    pub(crate) rate: Bitrate,
     /// What it needs at least.
-    pub min_size: DataSize,
+    pub(crate) min_size: DataSize,
     /// How many packets it needs at least.
-    pub min_packets: u32,
+    pub(crate) min_packets: u32,
     /// When it was asked for.
-    pub requested: Timestamp,
+    pub(crate) requested: Timestamp,
 }
 
 /// What is to be sent at once for a probe.

@@ -227,7 +227,7 @@ impl Session {
 
     fn send(&mut self) {
         let now = self.now;
-        self.pacer.set_target(now, self.estimator.estimate());
+        self.pacer.set_target(now, self.estimator.pacing_target());
         if now >= self.estimator.poll_timeout() {
             self.estimator.handle_timeout(now);
         }
