@@ -1,9 +1,10 @@
 //! Runs the tests and counts them over all of cargo's runs.
 
-use crate::command::{announce, cargo, run as run_command};
+use crate::command::{announce, cargo, root, run as run_command};
 use crate::packages;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Which tests to run.
@@ -37,13 +38,20 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
         run_command(&mut cargo(&["build", "--release", "--locked", "--bin", "videobridge"]))?;
         let slow = "test --workspace --locked --no-fail-fast -- --ignored --test-threads=1";
         let slow: Vec<&str> = slow.split(' ').collect();
-        count(&mut cargo(&slow), "the end-to-end tests", &mut counts, &mut broken)?;
+        let mut slow = cargo(&slow);
+        slow.env("VIDEOBRIDGE_BIN", target_directory().join("release/videobridge"));
+        count(&mut slow, "the end-to-end tests", &mut counts, &mut broken)?;
     }
     println!("\n{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.ignored);
     if !broken.is_empty() {
         bail!("failed: {}", broken.join(" and "));
     }
     Ok(())
+}
+
+/// Where cargo puts what it builds.
+fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Runs a `cargo test`, passes its output on and adds up its closing lines.
