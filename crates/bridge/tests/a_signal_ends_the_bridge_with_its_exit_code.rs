@@ -1,5 +1,7 @@
 //! SIGTERM, SIGINT and SIGHUP end the bridge at once, with the codes of the Java machine.
 
+#![allow(clippy::disallowed_methods, reason = "this test runs a real process in real time")]
+
 mod common;
 
 use common::Bridge;

@@ -1,5 +1,7 @@
 //! Thousands of random datagrams at the media port: counted, never answered, never a crash.
 
+#![allow(clippy::disallowed_methods, reason = "this test runs a real process in real time")]
+
 mod common;
 
 use common::Bridge;

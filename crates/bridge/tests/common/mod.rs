@@ -1,6 +1,7 @@
 //! A bridge process on loopback, and a small HTTP client.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(clippy::disallowed_methods, reason = "these tests run a real process in real time")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -111,7 +112,7 @@ impl Bridge {
     pub fn metric(&self, name: &str) -> f64 {
         let metrics = self.get("/metrics").body;
         let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-        line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no metric {name}"))
+        line.and_then(|value| value.parse().ok()).expect("the metric exists")
     }
 
     fn wait_until_up(&self) {
