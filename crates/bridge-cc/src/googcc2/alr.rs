@@ -93,7 +93,7 @@ mod tests {
     fn a_short_spike_does_not_leave() {
         let (mut alr, mut now) = detector();
         send(&mut alr, &mut now, 20, 1_500);
-        send(&mut alr, &mut now, 150, 200);
+        send(&mut alr, &mut now, 150, 400);
         assert!(alr.since().is_some());
         send(&mut alr, &mut now, 20, 500);
         assert!(alr.since().is_some());

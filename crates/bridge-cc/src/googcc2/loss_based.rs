@@ -516,6 +516,27 @@ mod tests {
     }
 
     #[test]
+    fn it_falls_a_twentieth_at_a_time_if_nothing_else_is_known() {
+        let mut fixture = Fixture::at(kbps(380));
+        // 240 kbit/s, so that every candidate explains the loss equally, and with so much of it the
+        // lowest is preferred.
+        (0..3).for_each(|_| fixture.observe_sized(750, 3));
+        // 0.95^3 of it; what is fair with 30 % of loss, 400 kbit/s, does not matter.
+        let rate = fixture.rate().bps();
+        assert!(rate.abs_diff(325_802) <= 3, "{rate}");
+    }
+
+    #[test]
+    fn inherent_loss_converges_to_the_loss() {
+        let mut fixture = Fixture::at(kbps(600));
+        (0..10).for_each(|_| fixture.observe(1));
+        // More bandwidth than is used: all loss is inherent, and 15 % would be feasible.
+        let mut channel = Channel { bandwidth: kbps(1_000), inherent_loss: 0.01 };
+        (0..50).for_each(|_| fixture.estimator.fit(&mut channel));
+        assert!((channel.inherent_loss - 0.1).abs() < 0.001, "{channel:?}");
+    }
+
+    #[test]
     fn it_falls_no_lower_than_what_gets_through() {
         let mut fixture = Fixture::at(kbps(1_000));
         fixture.estimator.set_acknowledged(kbps(700));

@@ -222,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_of_the_receiver_is_forgiven() {
+        let mut estimator = ThroughputEstimator::new();
+        let mut flow = Flow::new();
+        estimator.update(&flow.packets(20, 100, 100));
+        flow.received_micros += 250_000;
+        estimator.update(&flow.packets(1, 100, 100));
+        assert_rate(&estimator, 100, 0.01);
+    }
+
+    #[test]
     fn loss_lowers_it_by_no_more_than_the_loss() {
         let mut estimator = ThroughputEstimator::new();
         let results = Flow::new().packets(100, 100, 100);
