@@ -6,7 +6,7 @@
 //!
 //! Differs from JVB: no heartbeats of our own (consent checks tell whether the peer is there); the
 //! first window is 4380 bytes instead of 10 MTU; the retransmission timeout itself ends at 3 s, not
-//! only its growth; 1024 streams each way, of which [`MAX_STREAMS`] may be in use.
+//! only its growth; 1024 streams each way, of which a few may be in use.
 //!
 //! Everything is deterministic except tags and first sequence numbers, which the library draws from
 //! `rand`.
