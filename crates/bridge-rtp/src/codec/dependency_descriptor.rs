@@ -154,6 +154,12 @@ impl FrameDependencies {
         self.frame_diffs.get(..usize::from(self.frame_diff_count)).unwrap_or_default()
     }
 
+    /// Whether a reference lies before the frames of this picture: further back than there are
+    /// spatial layers below.
+    pub fn refers_to_earlier_picture(&self) -> bool {
+        self.frame_diffs().iter().any(|diff| *diff > u16::from(self.spatial_id))
+    }
+
     pub(super) fn at_layer(spatial_id: u8, temporal_id: u8) -> Self {
         Self { spatial_id, temporal_id, ..Self::default() }
     }
@@ -225,3 +231,180 @@ fn bit(position: usize) -> u16 {
 }
 
 const MANDATORY_LEN: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::template_structure::DecodeTargetIndication::{
+        Discardable, NotPresent, Required, Switch,
+    };
+    use super::super::{DependencyRewrite, MAX_DEPENDENCY_DESCRIPTOR_LEN};
+    use super::*;
+
+    /// Captured from a browser: a key frame of a stream with three spatial and temporal layers.
+    const L3T3: &str = "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a80006\
+        000040001d954926e082b04a0941b820ac1282503157f974000ca864330e222222eca8655304224230eca877530077\
+        004200ef008601df010d";
+    /// Captured: one spatial and two temporal layers, without and with a template id offset.
+    const L1T2: [&str; 2] = ["80000180011ea85141010c04fc03bc", "8600b580c11ea85141010c09fc077c"];
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
+    fn rewritten(
+        rewrite: DependencyRewrite,
+        data: &[u8],
+        parsed: &DependencyDescriptor,
+    ) -> Vec<u8> {
+        let mut out = [0xff; MAX_DEPENDENCY_DESCRIPTOR_LEN];
+        let len = rewrite.write(data, parsed, &mut out).unwrap();
+        out[..len].to_vec()
+    }
+
+    #[test]
+    fn a_captured_l3t3_structure() {
+        let data = bytes(L3T3);
+        let key = DependencyDescriptor::parse(&data, None).unwrap();
+        assert!(key.is_start_of_frame && key.is_end_of_frame && key.is_keyframe);
+        assert_eq!((key.template_id, key.frame_number), (1, 0x0172));
+        assert_eq!(key.active_decode_targets, Some(0x1ff));
+        let structure = key.structure.clone().unwrap();
+        assert_eq!((structure.decode_target_count, structure.chain_count), (9, 3));
+        let layers: Vec<_> = (0..9)
+            .map(|target| structure.layer(target).unwrap())
+            .map(|layer| (layer.spatial_id, layer.temporal_id))
+            .collect();
+        let expected: Vec<_> = (0..3).flat_map(|s| (0..3).map(move |t| (s, t))).collect();
+        assert_eq!(layers, expected);
+        assert_eq!(structure.layer(9), None);
+        let heights: Vec<_> =
+            (0..4).map(|s| structure.resolution(s).map(|size| size.height)).collect();
+        assert_eq!(heights, [Some(67), Some(135), Some(270), None]);
+        let rates: Vec<_> = (0..3).map(|target| structure.frame_rate(target).unwrap()).collect();
+        assert_eq!(rates, [7.5, 15.0, 30.0]);
+        assert_eq!(structure.targets_within(0), 1);
+        assert_eq!(structure.targets_within(8), 0x1ff);
+        assert_eq!(structure.targets_within(5), 0x3f);
+
+        let next = DependencyDescriptor::parse(&bytes("8b0174"), Some(&structure)).unwrap();
+        let info = next.frame.unwrap();
+        assert_eq!((info.spatial_id, next.active_decode_targets), (1, None));
+        assert_eq!(info.indications.of(0), NotPresent);
+        assert_eq!(DependencyDescriptor::parse(&bytes("8b0174"), None).unwrap().frame, None);
+        let masked = DependencyDescriptor::parse(&bytes("86017340fc"), Some(&structure)).unwrap();
+        assert_eq!(masked.active_decode_targets, Some(0x3f));
+    }
+
+    #[test]
+    fn captured_l1t2_structures() {
+        for (hex, offset) in L1T2.iter().zip([0, 6]) {
+            let key = DependencyDescriptor::parse(&bytes(hex), None).unwrap();
+            let structure = key.structure.clone().unwrap();
+            assert_eq!(structure.template_id_offset, offset);
+            assert_eq!((structure.template_count(), structure.decode_target_count), (3, 2));
+            let indications = |id: u8| {
+                let template = structure.template(offset + id).unwrap();
+                [0, 1].map(|target| template.indications.of(target))
+            };
+            assert_eq!(indications(0), [Switch, Switch]);
+            assert_eq!(indications(1)[1..], [Switch]);
+            assert_eq!(indications(2), [NotPresent, Discardable]);
+            assert_ne!(indications(1)[0], Required);
+            assert_eq!(structure.template(offset + 3), None);
+            assert_eq!(structure.chain_of(1), Some(0));
+            assert!(structure.can_switch_without_keyframe(0, 1));
+        }
+    }
+
+    #[test]
+    fn descriptors_are_written_as_they_were_read() {
+        for hex in [L3T3, L1T2[0], L1T2[1]] {
+            let data = bytes(hex);
+            let key = DependencyDescriptor::parse(&data, None).unwrap();
+            let same = DependencyRewrite { frame_number: key.frame_number, ..Default::default() };
+            assert!(same.keeps(&key));
+            assert_eq!(rewritten(same, &data, &key), data);
+        }
+    }
+
+    #[test]
+    fn numbers_templates_and_masks_are_rewritten() {
+        let data = bytes(L3T3);
+        let key = DependencyDescriptor::parse(&data, None).unwrap();
+        let rewrite = DependencyRewrite {
+            frame_number: 0xfffe,
+            template_id_delta: 60,
+            active_decode_targets: Some(0b111),
+        };
+        let out = DependencyDescriptor::parse(&rewritten(rewrite, &data, &key), None).unwrap();
+        assert_eq!((out.frame_number, out.template_id), (0xfffe, 61));
+        assert_eq!(out.active_decode_targets, Some(0b111));
+        assert_eq!(out.frame, key.frame);
+        let (before, after) = (key.structure.clone().unwrap(), out.structure.unwrap());
+        assert_eq!(after.template_id_offset, 60);
+        assert_eq!(after.templates(), before.templates());
+
+        let data = bytes("8b0174");
+        let plain = DependencyDescriptor::parse(&data, Some(&before)).unwrap();
+        let out = rewritten(rewrite, &data, &plain);
+        let out = DependencyDescriptor::parse(&out, Some(&after)).unwrap();
+        assert_eq!((out.frame_number, out.active_decode_targets), (0xfffe, Some(0b111)));
+        assert_eq!(out.frame, plain.frame);
+        // All targets beside their structure need no mask.
+        let all = DependencyRewrite { active_decode_targets: Some(0x1ff), ..rewrite };
+        assert_eq!(rewritten(all, &bytes(L3T3), &key).len(), bytes(L3T3).len());
+        assert_eq!(rewrite.write(&bytes(L3T3), &key, &mut [0; 20]), None);
+    }
+
+    #[test]
+    fn absurd_structures_are_refused() {
+        // One decode target and templates without end, each in the layer of the one before.
+        let mut endless = vec![0xc0, 0, 0, 0x80, 0];
+        endless.extend([0; 60]);
+        let refused = DependencyDescriptor::parse(&endless, None);
+        assert_eq!(refused.unwrap_err(), DependencyError::AbsurdStructure);
+        let key = DependencyDescriptor::parse(&bytes(L1T2[0]), None).unwrap();
+        let unknown = DependencyDescriptor::parse(&[0xc9, 0, 0], key.structure.as_ref());
+        assert_eq!(unknown.unwrap_err(), DependencyError::UnknownTemplate);
+        for len in 0..bytes(L3T3).len() {
+            let cut = DependencyDescriptor::parse(&bytes(L3T3)[..len], None);
+            assert!(cut.is_err() || len == 3, "{len}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_can_be_read_can_be_rewritten(
+            mut data in prop::collection::vec(any::<u8>(), 0..80),
+            flip in any::<prop::sample::Index>(),
+            captured: bool,
+            rewrite in (any::<u16>(), 0_u8..64, any::<Option<u32>>()),
+        ) {
+            let structure =
+                DependencyDescriptor::parse(&bytes(L3T3), None).unwrap().structure.unwrap();
+            if captured {
+                data = bytes(L3T3);
+                let at = flip.index(data.len() * 8);
+                data[at / 8] ^= 1 << (at % 8);
+            }
+            let Ok(parsed) = DependencyDescriptor::parse(&data, Some(&structure)) else {
+                return Ok(());
+            };
+            let (frame_number, template_id_delta, mask) = rewrite;
+            let rewrite =
+                DependencyRewrite { frame_number, template_id_delta, active_decode_targets: mask };
+            let mut out = [0; MAX_DEPENDENCY_DESCRIPTOR_LEN];
+            let len = rewrite.write(&data, &parsed, &mut out).unwrap();
+            let mut shifted = (*structure).clone();
+            shifted.template_id_offset = (shifted.template_id_offset + template_id_delta) % 64;
+            let again = DependencyDescriptor::parse(&out[..len], Some(&Arc::new(shifted))).unwrap();
+            prop_assert_eq!(again.frame, parsed.frame);
+            prop_assert_eq!(again.frame_number, frame_number);
+        }
+    }
+}

@@ -19,7 +19,7 @@ impl DependencyRewrite {
     /// Whether applying this would leave the descriptor as it is.
     pub fn keeps(&self, descriptor: &DependencyDescriptor) -> bool {
         self.frame_number == descriptor.frame_number
-            && self.template_id_delta % TEMPLATE_ID_MODULUS == 0
+            && self.template_id_delta.is_multiple_of(TEMPLATE_ID_MODULUS)
             && self.active_decode_targets.is_none()
     }
 

@@ -195,7 +195,7 @@ impl TemplateDependencyStructure {
     /// Whether some template allows to go from one decode target to another between key frames.
     pub fn can_switch_without_keyframe(&self, from: u8, to: u8) -> bool {
         self.templates.iter().any(|template| {
-            !template.frame_diffs().is_empty()
+            template.refers_to_earlier_picture()
                 && template.indications.is_present(from)
                 && template.indications.of(to) == DecodeTargetIndication::Switch
         })
@@ -203,12 +203,13 @@ impl TemplateDependencyStructure {
 
     /// Frames per second of a decode target at 30 in all, by the share of templates.
     ///
-    /// Counts templates and not frames, as JVB does: L1T3 gives 10, 20 and 30.
+    /// Counts templates and not frames, as JVB does: with one template for each of three temporal
+    /// layers it gives 10, 20 and 30.
     pub fn frame_rate(&self, decode_target: u8) -> Option<f64> {
         let count = |layer: DecodeTargetLayer| {
             self.templates
                 .iter()
-                .filter(|template| !template.frame_diffs().is_empty())
+                .filter(|template| template.refers_to_earlier_picture())
                 .filter(|template| template.spatial_id == layer.spatial_id)
                 .filter(|template| template.temporal_id <= layer.temporal_id)
                 .count()
