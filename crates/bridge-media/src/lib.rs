@@ -33,7 +33,9 @@ pub use projection::{
     Decision, PayloadRewrite, ProjectionCounters, Refusal, Rewrite, SentPacket, SourceProjection,
 };
 pub use renumbering::{Renumbering, StreamRenumbering};
-pub use retransmission::{MAX_RESENT_REMEMBERED, Retransmissions, resend_interval};
+pub use retransmission::{
+    MAX_RESENT_REMEMBERED, MAX_RTX_STREAMS, Retransmissions, RtxNumbers, resend_interval,
+};
 pub use sender_clock::{NtpTime, SenderClock};
 pub use source::{
     Encoding, Layer, LayeringChange, MAX_ENCODINGS, MAX_LAYERS, MediaSource, SignaledGroup,

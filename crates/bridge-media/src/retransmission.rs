@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bridge_rtp::RtxStream;
 use bridge_units::Timestamp;
+use rustc_hash::FxHashMap;
 
 /// Packets sent again to one receiver whose times are remembered. One that is forgotten counts as
 /// sent when it was first sent, so a flood of requests is answered once a round trip at most by the
@@ -41,6 +43,28 @@ impl Retransmissions {
         }
         self.resent.push_back((sequence_number, now));
         true
+    }
+}
+
+/// Retransmission SSRCs of one receiver: more than the encodings that it can get at a time. The keys
+/// are chosen by the bridge or checked by signalling, not by senders of packets.
+pub const MAX_RTX_STREAMS: usize = 512;
+
+/// The numbers of one receiver's retransmission streams, each counting from 1.
+#[derive(Clone, Debug, Default)]
+pub struct RtxNumbers {
+    last: FxHashMap<u32, u16>,
+}
+
+impl RtxNumbers {
+    /// What the next retransmission on `ssrc` carries; `None` beyond [`MAX_RTX_STREAMS`].
+    pub fn next(&mut self, ssrc: u32, payload_type: u8) -> Option<RtxStream> {
+        if self.last.len() >= MAX_RTX_STREAMS && !self.last.contains_key(&ssrc) {
+            return None;
+        }
+        let last = self.last.entry(ssrc).or_insert(0);
+        *last = last.wrapping_add(1);
+        Some(RtxStream { payload_type, ssrc, sequence_number: *last })
     }
 }
 

@@ -9,7 +9,7 @@ impl NtpTime {
     /// the era of NTP.
     pub fn ticks_since(self, earlier: Self) -> i64 {
         let difference = i128::from(self.0.wrapping_sub(earlier.0).cast_signed());
-        i64::try_from(difference * i128::from(VIDEO_CLOCK_RATE) >> 32).unwrap_or(0)
+        i64::try_from((difference * i128::from(VIDEO_CLOCK_RATE)) >> 32).unwrap_or(0)
     }
 
     fn after_ticks(self, ticks: i64) -> Self {

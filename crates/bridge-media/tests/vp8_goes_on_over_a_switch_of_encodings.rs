@@ -1,9 +1,11 @@
 //! The contract's worked example of a VP8 simulcast switch, packet by packet.
 
+#![allow(clippy::unwrap_used, reason = "functions of this test")]
+
 mod common;
 
 use bridge_media::{LayerIndex, VideoCodec};
-use common::{Bridge, Packet, Received, at_ms};
+use common::{Bridge, Label, Packet, Received, at_ms};
 
 /// SSRC, sequence number, timestamp, picture id, tl0, temporal id.
 type In = (u32, u16, u32, u16, u8, u8);
@@ -22,6 +24,7 @@ fn packet(ms: u64, (ssrc, seq, timestamp, picture_id, tl0, tid): In, flags: &str
         payload: vec![0x80 | start, 0xe0, 0x80 | high, low, tl0, tid << 6, inter, 1, 2, 3],
         dependency_descriptor: None,
         received: at_ms(10_000 + ms),
+        label: Label::default(),
     }
 }
 

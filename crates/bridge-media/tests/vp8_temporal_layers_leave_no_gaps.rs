@@ -3,7 +3,7 @@
 mod common;
 
 use bridge_media::LayerIndex;
-use common::vp8::{Vp8Sender, temporal_id};
+use common::vp8::Vp8Sender;
 use common::{Bridge, assert_contiguous};
 
 #[test]
@@ -17,7 +17,7 @@ fn each_temporal_target_gives_a_contiguous_stream() {
             let mut received = Vec::new();
             for packet in &packets {
                 let out = bridge.send(packet);
-                assert_eq!(out.is_some(), temporal_id(packet) <= target, "{packet:?}");
+                assert_eq!(out.is_some(), packet.label.temporal_id <= target, "{packet:?}");
                 let Some(out) = out else { continue };
                 let elapsed = packet.timestamp.wrapping_sub(first_timestamp);
                 assert_eq!(out.timestamp, 3_001 + elapsed);

@@ -1,6 +1,8 @@
 //! One source as one receiver sees it.
 
 mod context;
+mod dependency;
+mod dependency_filter;
 mod frame_ring;
 mod keyframe_group;
 mod lanes;
@@ -9,6 +11,8 @@ mod rewrite;
 mod single_layer;
 mod source_projection;
 mod track;
+mod vp9;
+mod vp9_filter;
 
 pub use rewrite::{PayloadRewrite, Rewrite};
 pub use source_projection::{Decision, ProjectionCounters, SentPacket, SourceProjection};

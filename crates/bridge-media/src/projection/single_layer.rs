@@ -57,7 +57,7 @@ impl SingleLayerContext {
     }
 
     pub(super) fn needs_keyframe(&self) -> bool {
-        self.group.needs_keyframe || !self.has_projected
+        self.group.needs_keyframe || !self.has_projected || self.lanes.is_waiting()
     }
 
     pub(super) fn current(&self) -> Option<u8> {
@@ -78,16 +78,12 @@ impl SingleLayerContext {
         };
         self.lanes.resume();
         let (arrival, detail) = describe(packet);
-        let lane = self.lanes.lane(packet.encoding, packet.ssrc).ok_or(Refusal::UnknownEncoding)?;
-        lane.extra.has_keyframes |= arrival.is_keyframe;
-        let latest_before = newest_of_frame(&lane.track, &arrival);
-        let placement = match lane.track.place(&arrival, detail) {
-            Ok(placement) => placement,
-            Err(refused) => {
-                lane.track.sequence.discard(refused.sequence_index);
-                return Err(Refusal::NoPlace);
-            }
-        };
+        let placement = self.lanes.place(packet, &arrival, detail)?;
+        if let (true, Some(lane)) =
+            (arrival.is_keyframe, self.lanes.lane(packet.encoding, packet.ssrc))
+        {
+            lane.extra.has_keyframes = true;
+        }
         if placement.jumped {
             self.restart_pictures(packet);
         }
@@ -100,7 +96,7 @@ impl SingleLayerContext {
                 output,
             );
         }
-        self.forward(packet, &placement, latest_before, output)
+        self.forward(packet, &placement, output)
     }
 
     /// The rewriting of a packet that was forwarded before.
@@ -235,21 +231,11 @@ impl SingleLayerContext {
         index: i64,
         output: &mut Output,
     ) {
-        let gap = self.lanes.gap_of_start();
-        let is_resumption = self.lanes.is_resumption(packet.encoding);
-        self.lanes.start(packet.encoding);
         self.waiting_since = None;
         self.has_projected = true;
         let (last_picture_id, last_tl0) = (self.last_picture_id, self.last_tl0);
+        self.lanes.begin(packet, &placement, 1, index, output);
         let Some(lane) = self.lanes.lane(packet.encoding, packet.ssrc) else { return };
-        let timestamp = match lane.track.timestamp_offset {
-            Some(offset) if is_resumption => output.timestamp_of_resumption(packet, offset),
-            _ => output.timestamp_of_switch(packet),
-        };
-        lane.track.timestamp_offset = Some(timestamp.wrapping_sub(packet.timestamp));
-        let number = i64::from(output.sequence_number.wrapping_add(gap));
-        lane.track.sequence.anchor(placement.sequence_index, number, 0);
-        lane.track.floor = index;
         if let FrameDescription::Vp8(vp8) = &packet.frame {
             let own = vp8.picture_id.map_or(0, |id| id.value);
             let picture_id = last_picture_id.map_or(own, |last| last.wrapping_add(1));
@@ -280,34 +266,15 @@ impl SingleLayerContext {
         &mut self,
         packet: &VideoPacket,
         placement: &Placement,
-        latest_before: i64,
         output: &mut Output,
     ) -> Result<Rewrite, Refusal> {
-        let is_current = self.lanes.current == Some(packet.encoding);
+        let stamp = self.lanes.forward(packet, placement, output)?;
         let lane = self.lanes.lane(packet.encoding, packet.ssrc).ok_or(Refusal::UnknownEncoding)?;
-        let track = &mut lane.track;
-        let frame = track.frames.get(placement.place).ok_or(Refusal::NoPlace)?;
-        let (accepted, index) = (frame.accepted, frame.index);
-        if !accepted {
-            track.discard(placement, latest_before);
-            return Err(Refusal::NotSelected);
-        }
-        let limit = track.sequence.highest_forwarded().filter(|_| !is_current);
-        if limit.is_some_and(|limit| placement.sequence_index >= limit) {
-            return Err(Refusal::AfterSwitch);
-        }
-        let offset = track.timestamp_offset.ok_or(Refusal::NoPlace)?;
-        let number = track.sequence.forward(placement.sequence_index).ok_or(Refusal::NoNumber)?;
+        let index = lane.track.frames.get(placement.place).ok_or(Refusal::NoPlace)?.index;
         lane.extra.pictures.forward(index / FRAMES_PER_ID);
-        let stamp = Stamp {
-            sequence_number: low_16_bits(number),
-            timestamp: packet.timestamp.wrapping_add(offset),
-        };
-        let is_newest = !bridge_rtp::is_older_seq(stamp.sequence_number, output.sequence_number);
-        output.note(packet, stamp.sequence_number, stamp.timestamp);
         let rewrite = self.rewrite(packet, index, stamp, output.ssrc);
-        if let (PayloadRewrite::Vp8 { picture_id, tl0_picture_index }, true) =
-            (rewrite.payload, is_newest)
+        if let PayloadRewrite::Vp8 { picture_id, tl0_picture_index } = rewrite.payload
+            && output.sequence_number == stamp.sequence_number
         {
             self.last_picture_id = Some(picture_id);
             self.last_tl0 = Some(tl0_picture_index);
@@ -395,15 +362,6 @@ fn follows_directly(track: &super::track::Track<Detail>, place: usize) -> bool {
     let before = track.frames.before(place).next();
     matches!((before, frame), (Some(before), Some(frame))
         if frame.index == before.index + FRAMES_PER_ID)
-}
-
-/// The latest packet of the frame before this one arrived.
-fn newest_of_frame(track: &super::track::Track<Detail>, arrival: &Arrival) -> i64 {
-    track
-        .frames
-        .newest()
-        .filter(|newest| newest.timestamp == arrival.timestamp)
-        .map_or(i64::MAX - 1, |newest| newest.latest)
 }
 
 /// 256 frames, twice those that are remembered.

@@ -1,4 +1,5 @@
 use super::context::{Context, ContextClass};
+use super::dependency::DependencyState;
 use super::output::Output;
 use super::{Refusal, Rewrite};
 use crate::layer_index::LayerIndex;
@@ -13,6 +14,8 @@ use crate::video_packet::{FrameDescription, VideoPacket};
 pub struct SourceProjection {
     target: LayerIndex,
     context: Option<(ContextClass, Context)>,
+    /// Left by the last context with dependency descriptors, for when the codec comes back.
+    saved: Option<DependencyState>,
     output: Output,
     counters: ProjectionCounters,
 }
@@ -57,6 +60,7 @@ impl SourceProjection {
         Self {
             target: LayerIndex::SUSPENDED,
             context: None,
+            saved: None,
             output: Output::new(primary_ssrc),
             counters: ProjectionCounters::default(),
         }
@@ -140,7 +144,7 @@ impl SourceProjection {
 
     fn accept_in_context(&mut self, packet: &VideoPacket) -> Result<Rewrite, Refusal> {
         let class = ContextClass::of(packet);
-        if let Some((current, _)) = &self.context
+        if let Some((current, context)) = &self.context
             && *current != class
         {
             if self.target.is_suspended() {
@@ -157,9 +161,11 @@ impl SourceProjection {
                 return Err(Refusal::OtherCodec);
             }
             self.counters.codec_changes += 1;
+            self.saved = context.state().or(self.saved);
             self.context = None;
         }
-        let (_, context) = self.context.get_or_insert_with(|| (class, Context::new(class)));
+        let saved = self.saved;
+        let (_, context) = self.context.get_or_insert_with(|| (class, Context::new(class, saved)));
         context.accept(packet, self.target, &mut self.output)
     }
 }

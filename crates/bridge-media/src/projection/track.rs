@@ -12,7 +12,7 @@ const MAX_PRESUMED: i64 = 128;
 /// A new run whose sequence numbers go on by at most this keeps its offset; others are joined on.
 const MAX_LINEAR_SEQUENCE_GAP: i16 = 3_000;
 /// Packets that can still be on their way from before a restart.
-const MAX_REORDERING: i16 = 1_000;
+const MAX_REORDERING: i32 = 1_000;
 /// 1024 packets: more than two seconds of the highest layers.
 pub(super) const SEQUENCE_BLOCKS: usize = 16;
 
@@ -57,6 +57,8 @@ pub(super) struct Placement {
     pub(super) sequence_index: i64,
     /// The first packet of its frame to arrive.
     pub(super) is_new_frame: bool,
+    /// The highest sequence index of the frame before this packet.
+    latest_before: i64,
     /// The first packet of a new run, whose ids and numbers have nothing to do with those before.
     pub(super) jumped: bool,
 }
@@ -113,12 +115,13 @@ impl<D: Copy> Track<D> {
         if jumped {
             self.floor = index;
         }
-        if let Some(place) = self.frames.find(index) {
-            self.extend(place, packet, sequence_index).ok_or(refused)?;
-            return Ok(Placement { place, sequence_index, is_new_frame: false, jumped });
-        }
         if index < self.floor {
             return Err(refused);
+        }
+        if let Some(place) = self.frames.find(index) {
+            let latest_before = self.extend(place, packet, sequence_index).ok_or(refused)?;
+            let is_new_frame = false;
+            return Ok(Placement { place, sequence_index, is_new_frame, latest_before, jumped });
         }
         let frame = FrameRecord {
             index,
@@ -132,7 +135,8 @@ impl<D: Copy> Track<D> {
             detail,
         };
         let place = self.frames.insert(frame).ok_or(refused)?;
-        Ok(Placement { place, sequence_index, is_new_frame: true, jumped })
+        let latest_before = sequence_index;
+        Ok(Placement { place, sequence_index, is_new_frame: true, latest_before, jumped })
     }
 
     /// Finds the frame that a packet was part of when it was forwarded, and the packet's number.
@@ -140,7 +144,8 @@ impl<D: Copy> Track<D> {
         let id = self.ids.interpret(packet.id, packet.id_bits);
         let frame = self.frames.get(self.frames.find(frame_index(id, packet.part))?)?;
         let sequence_index = self.unwrapper.interpret(packet.sequence_number);
-        let matches = frame.accepted && frame.timestamp == packet.timestamp;
+        let matches =
+            frame.accepted && frame.timestamp == packet.timestamp && frame.index >= self.floor;
         let number = self.sequence.number(sequence_index).filter(|_| matches)?;
         Some((frame, low_16_bits(number)))
     }
@@ -192,10 +197,10 @@ impl<D: Copy> Track<D> {
     }
 
     /// Takes out a packet that is not forwarded, and lost ones before it in the same dropped frame.
-    pub(super) fn discard(&mut self, placement: &Placement, latest_before: i64) {
-        let index = placement.sequence_index;
-        if !placement.is_new_frame && (1..=MAX_PRESUMED).contains(&(index - latest_before - 1)) {
-            self.sequence.presume_discarded(latest_before + 1, index);
+    pub(super) fn discard(&mut self, placement: &Placement) {
+        let (index, before) = (placement.sequence_index, placement.latest_before);
+        if (1..=MAX_PRESUMED).contains(&(index - before - 1)) {
+            self.sequence.presume_discarded(before + 1, index);
         }
         self.sequence.discard(index);
     }
@@ -206,8 +211,9 @@ impl<D: Copy> Track<D> {
         newest.or_else(|| self.frames.before(usize::MAX).find(|frame| frame.accepted))
     }
 
-    fn extend(&mut self, place: usize, packet: &Arrival, sequence_index: i64) -> Option<()> {
+    fn extend(&mut self, place: usize, packet: &Arrival, sequence_index: i64) -> Option<i64> {
         let frame = self.frames.get_mut(place)?;
+        let latest_before = frame.latest;
         if frame.timestamp != packet.timestamp {
             return None;
         }
@@ -215,13 +221,13 @@ impl<D: Copy> Track<D> {
         frame.latest = frame.latest.max(sequence_index);
         frame.has_start |= packet.starts_frame;
         frame.has_end |= packet.ends_frame;
-        Some(())
+        Some(latest_before)
     }
 
     fn is_from_before_restart(&self, packet: &Arrival) -> bool {
         self.restarted_after.is_some_and(|(sequence, timestamp)| {
             timestamp_delta(packet.timestamp, timestamp) <= 0
-                && (-MAX_REORDERING..=0).contains(&seq_delta(packet.sequence_number, sequence))
+                && i32::from(seq_delta(packet.sequence_number, sequence)).abs() <= MAX_REORDERING
         })
     }
 

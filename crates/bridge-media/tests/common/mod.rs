@@ -1,8 +1,11 @@
 //! Senders that produce packets as browsers do, and a bridge with one receiver behind them.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "only tests use this")]
 
+pub mod dependency;
 pub mod vp8;
+pub mod vp9;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +30,19 @@ pub struct Packet {
     pub payload: Vec<u8>,
     pub dependency_descriptor: Option<Vec<u8>>,
     pub received: Timestamp,
+    /// What the sender knows of the frame.
+    pub label: Label,
+}
+
+/// The layer of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    pub spatial_id: u8,
+    pub temporal_id: u8,
+    pub is_keyframe: bool,
+    /// The packet's place in the frame.
+    pub starts_frame: bool,
+    pub ends_frame: bool,
 }
 
 impl Packet {

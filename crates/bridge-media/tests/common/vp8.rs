@@ -1,7 +1,7 @@
 use bridge_media::VideoCodec;
 use bridge_units::Timestamp;
 
-use super::{Packet, frame_time};
+use super::{Label, Packet, frame_time};
 
 /// Sends VP8 with three temporal layers, as one encoding of a source.
 #[derive(Clone, Debug)]
@@ -98,13 +98,15 @@ impl Vp8Sender {
             payload,
             dependency_descriptor: None,
             received: self.time,
+            label: Label {
+                spatial_id: 0,
+                temporal_id,
+                is_keyframe,
+                starts_frame: part == 0,
+                ends_frame: part + 1 == self.packets_per_frame,
+            },
         };
         self.sequence_number = self.sequence_number.wrapping_add(1);
         packet
     }
-}
-
-/// The temporal layer of a packet.
-pub fn temporal_id(packet: &Packet) -> u8 {
-    packet.payload[5] >> 6
 }

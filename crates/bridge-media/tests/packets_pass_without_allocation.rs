@@ -1,0 +1,81 @@
+//! Once a stream runs, its packets are recognised, projected and kept without allocation.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use bridge_media::{LayerIndex, MissingPackets, SourceHistory};
+use common::vp8::Vp8Sender;
+use common::{Bridge, at_ms};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[expect(unsafe_code, reason = "counting allocations needs an allocator; it only forwards")]
+// SAFETY: every call is forwarded unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn packets_pass_without_allocation() {
+    let mut senders = [0_u8, 1].map(|n| Vp8Sender::of_encoding(n, 1_000 + u32::from(n), 2));
+    let mut bridge = Bridge::new(1_000, LayerIndex::new(1, 0, 1));
+    let mut history = SourceHistory::new();
+    let mut missing = MissingPackets::new();
+    let packets: Vec<_> = (0..1_200)
+        .flat_map(|_| senders.each_mut().map(|sender| sender.frame()))
+        .flatten()
+        .map(|packet| (bridge.parse(&packet), packet))
+        .collect();
+    let mut forwarded = 0;
+    for (n, (parsed, packet)) in packets.iter().enumerate() {
+        if n == packets.len() / 2 {
+            ALLOCATIONS.set(0);
+        }
+        let is_lost = n % 50 == 7;
+        if parsed.encoding == 1 && !is_lost {
+            missing.handle_packet(parsed.received, parsed.sequence_number);
+            history.insert(parsed.received, parsed.sequence_number, &packet.payload, *parsed.key());
+        }
+        if missing.poll_timeout().is_some_and(|due| parsed.received >= due) {
+            assert!(missing.poll_nack(parsed.received, None).count() < 20);
+        }
+        if !is_lost && bridge.projection.accept(parsed).outcome.is_ok() {
+            forwarded += 1;
+            let (number, _) = bridge.projection.progress().unwrap();
+            assert!(bridge.projection.source_of(number).is_some());
+            assert!(bridge.projection.rewrite_again(parsed).is_some());
+        }
+    }
+    assert_eq!(ALLOCATIONS.get(), 0);
+    assert!(forwarded > 1_000);
+    assert!(history.get(at_ms(0), 0).is_none());
+}
+
+/// What the test keeps in the history for a packet.
+trait Key {
+    fn key(&self) -> &u32;
+}
+
+impl Key for bridge_media::VideoPacket {
+    fn key(&self) -> &u32 {
+        &self.timestamp
+    }
+}
