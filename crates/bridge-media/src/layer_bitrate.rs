@@ -22,15 +22,18 @@ impl BitrateWindow {
         Self { buckets: [0; BUCKETS], newest: 0, total: 0 }
     }
 
-    /// Adds a packet. A time before the window's counts as now.
-    pub fn add(&mut self, now: Timestamp, size: DataSize) {
+    /// Adds a packet; answers whether nothing arrived within the second before. A time before the
+    /// window's counts as now.
+    pub fn add(&mut self, now: Timestamp, size: DataSize) -> bool {
         self.move_to(now);
+        let was_empty = self.total == 0;
         let bytes = u32::try_from(size.bytes()).unwrap_or(u32::MAX);
         if let Some(bucket) = self.buckets.get_mut(slot(self.newest)) {
             let before = *bucket;
             *bucket = bucket.saturating_add(bytes);
             self.total += u64::from(*bucket - before);
         }
+        was_empty
     }
 
     /// The rate over the last second.
@@ -84,10 +87,7 @@ impl LayerBitrates {
 
     /// Adds a packet to a layer; answers whether the layer carried nothing before.
     pub fn add(&mut self, layer: usize, now: Timestamp, size: DataSize) -> bool {
-        let Some(window) = self.windows.get_mut(layer) else { return false };
-        let was_empty = window.is_empty(now);
-        window.add(now, size);
-        was_empty
+        self.windows.get_mut(layer).is_some_and(|window| window.add(now, size))
     }
 
     /// Takes over what `other` measured for its layer.

@@ -293,7 +293,7 @@ mod tests {
 
         let next = DependencyDescriptor::parse(&bytes("8b0174"), Some(&structure)).unwrap();
         let info = next.frame.unwrap();
-        assert_eq!((info.spatial_id, next.active_decode_targets), (1, None));
+        assert_eq!((info.spatial_id, next.active_decode_targets), (2, None));
         assert_eq!(info.indications.of(0), NotPresent);
         assert_eq!(DependencyDescriptor::parse(&bytes("8b0174"), None).unwrap().frame, None);
         let masked = DependencyDescriptor::parse(&bytes("86017340fc"), Some(&structure)).unwrap();
