@@ -65,7 +65,7 @@ impl FrameParser {
     }
 
     fn parse_dependency(&mut self, sequence_number: u16, data: &[u8]) -> Option<FrameDescription> {
-        let index = self.sequence.update(sequence_number);
+        let index = self.place(sequence_number);
         let before = self.structures.iter().rev().find(|(at, _)| *at < index);
         let Ok(descriptor) = DependencyDescriptor::parse(data, before.map(|(_, known)| known))
         else {
@@ -76,6 +76,16 @@ impl FrameParser {
             self.remember(index, own);
         }
         Some(FrameDescription::Dependency(descriptor))
+    }
+
+    /// The sequence index of a packet. One that seems to be older than any reordering came after a
+    /// pause of more than half the range.
+    fn place(&mut self, sequence_number: u16) -> i64 {
+        let index = self.sequence.interpret(sequence_number);
+        if self.sequence.highest().is_some_and(|highest| index < highest - MAX_REORDERING) {
+            return self.sequence.reset_at(sequence_number);
+        }
+        self.sequence.update(sequence_number)
     }
 
     fn remember(&mut self, index: i64, structure: &Arc<TemplateDependencyStructure>) {
@@ -89,3 +99,6 @@ impl FrameParser {
         }
     }
 }
+
+/// Packets that can overtake one another; a loss of more than the rest of the range is no loss.
+const MAX_REORDERING: i64 = 3_000;

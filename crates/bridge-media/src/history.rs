@@ -73,11 +73,16 @@ impl<M> SourceHistory<M> {
             self.refused += 1;
             return;
         }
-        let index = self.unwrapper.update(sequence_number);
-        if index <= self.unwrapper.highest().unwrap_or(index) - MAX_HISTORY_PACKETS as i64 {
+        let mut index = self.unwrapper.interpret(sequence_number);
+        let behind = self.unwrapper.highest().map_or(0, |highest| highest - index);
+        if behind > MAX_REORDERING {
+            // After a pause of more than half the range what is new seems to be old.
+            index = self.unwrapper.reset_at(sequence_number);
+        } else if behind >= MAX_HISTORY_PACKETS as i64 {
             self.refused += 1;
             return;
         }
+        self.unwrapper.update(sequence_number);
         let start = self.make_room(now, packet.len());
         let Some(target) = self.bytes.get_mut(start..start + packet.len()) else { return };
         target.copy_from_slice(packet);
@@ -174,6 +179,9 @@ impl<M> Default for SourceHistory<M> {
 
 /// No datagram of a sender is larger; one of the history must not hold a place for what cannot be sent.
 const MAX_PACKET_LEN: usize = 2_048;
+
+/// Packets that can overtake one another.
+const MAX_REORDERING: i64 = 3_000;
 
 fn slot_of(index: i64, slots: usize) -> Option<usize> {
     let slots = i64::try_from(slots).ok().filter(|slots| *slots > 0)?;

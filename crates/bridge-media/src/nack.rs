@@ -10,6 +10,8 @@ pub const MAX_MISSING: usize = 256;
 /// How often a packet is asked for before it is given up, as in JVB.
 pub const MAX_NACKS_PER_PACKET: u8 = 10;
 
+/// Packets that can overtake one another.
+const MAX_REORDERING: i64 = 3_000;
 /// Between requests while the round-trip time is unknown, as in JVB.
 const DEFAULT_INTERVAL: Duration = Duration::from_millis(150);
 /// An answer cannot be told from a late packet in less.
@@ -56,6 +58,12 @@ impl MissingPackets {
             self.unwrapper.update(sequence_number);
             return;
         };
+        if highest - self.unwrapper.interpret(sequence_number) > MAX_REORDERING {
+            // After a pause of more than half the range what is new seems to be old.
+            self.unwrapper.reset_at(sequence_number);
+            self.forget_all();
+            return;
+        }
         let index = self.unwrapper.update(sequence_number);
         if index <= highest {
             self.found(index);

@@ -213,3 +213,38 @@ fn numbers_go_on_over_a_change_of_codec_and_back() {
     assert_eq!(received.len(), 23);
     assert_contiguous(&received);
 }
+
+#[test]
+fn dropouts_and_suspensions_of_any_length() {
+    for power in 6..=16 {
+        let pictures = 1_usize << power;
+        let mut sender = DependencySender::new(1, Mode::Svc, 1);
+        let mut bridge = Bridge::new(1, target(0, 2));
+        let mut reader = Reader::default();
+        let before = bridge.send_all(&sender.pictures(50));
+        let last = before.iter().map(|out| reader.read(out).frame_number).last().unwrap();
+        (0..pictures).for_each(|_| drop(sender.picture()));
+        let after = bridge.send_all(&sender.pictures(50));
+        assert_eq!(after.len(), 50, "{pictures}");
+        assert_contiguous(&after);
+        let step = reader.read(&after[0]).frame_number.wrapping_sub(last);
+        assert_eq!(usize::from(step), (pictures + 1) % 65_536);
+
+        let newest = after.iter().map(|out| reader.read(out).frame_number).last().unwrap();
+        bridge.projection.set_target(LayerIndex::SUSPENDED);
+        for _ in 0..pictures {
+            assert_eq!(bridge.send(&sender.picture()[0]), None);
+        }
+        bridge.projection.set_target(target(0, 2));
+        assert_eq!(bridge.send_all(&sender.pictures(30)), []);
+        assert!(bridge.wants_keyframe);
+        sender.request_keyframe();
+        let resumed = bridge.send_all(&sender.pictures(30));
+        assert_eq!(resumed.len(), 30);
+        assert_eq!(reader.read(&resumed[0]).frame_number, newest.wrapping_add(1));
+        let next = after.last().unwrap().sequence_number.wrapping_add(1);
+        assert_eq!(resumed[0].sequence_number, next);
+        let ticks = u32::try_from(pictures + 31).unwrap() * 3_000;
+        assert_eq!(resumed[0].timestamp, after.last().unwrap().timestamp.wrapping_add(ticks));
+    }
+}

@@ -58,8 +58,10 @@ fn floods_stay_within_the_bounds() {
     assert!(history.get(at(1), 10_000).is_none());
     history.insert(at(1), 20_000, &[], ());
     history.insert(at(1), 20_000, &[0; 3_000], ());
-    history.insert(at(1), 5_000, &[1], ());
+    history.insert(at(1), 17_500, &[1], ());
     assert_eq!(history.refused(), 3);
+    history.insert(at(1), 60_000, &[1], ());
+    assert!(history.get(at(1), 60_000).is_some(), "after a pause of more than half the range");
 }
 
 proptest! {

@@ -63,7 +63,7 @@ fn what_arrives_is_no_longer_asked_for() {
 
 #[test]
 fn a_long_gap_is_not_asked_for_but_bridged_by_a_key_frame() {
-    for (gap, expected) in [(99_u16, 99), (100, 0), (3_000, 0)] {
+    for (gap, expected) in [(99_u16, 99), (100, 0), (3_000, 0), (40_000, 0)] {
         let mut missing = MissingPackets::new();
         missing.handle_packet(at(0), 10);
         missing.handle_packet(at(0), 12);
@@ -71,6 +71,8 @@ fn a_long_gap_is_not_asked_for_but_bridged_by_a_key_frame() {
         let asked = poll(&mut missing, 0).len();
         assert_eq!(asked, if expected > 0 { expected + 1 } else { 0 });
         assert_eq!(missing.take_keyframe_wish(), expected == 0);
+        missing.handle_packet(at(1), 12 + gap + 3);
+        assert_eq!(poll(&mut missing, 1_000).last(), Some(&(12 + gap + 2)));
     }
 }
 

@@ -227,3 +227,22 @@ fn a_resumed_source_goes_on_and_refuses_what_is_older() {
     assert_eq!(after[0].timestamp, last.timestamp + 3_000 * (64 + 3_000 + 60 + 1));
     assert_contiguous(&after);
 }
+
+#[test]
+fn dropouts_of_any_length_need_no_key_frame() {
+    for power in 6..=16 {
+        let pictures = 1_usize << power;
+        let mut sender = Vp9Sender::new(1, Scalability::Svc, 1);
+        let mut bridge = Bridge::new(1, target(0, 2));
+        let before = bridge.send_all(&sender.pictures(50));
+        let last = before.last().unwrap();
+        (0..pictures).for_each(|_| drop(sender.picture()));
+        let after = bridge.send_all(&sender.pictures(50));
+        assert_eq!(after.len(), 50, "{pictures}");
+        assert_contiguous(&after);
+        let ticks = u32::try_from(pictures + 1).unwrap() * 3_000;
+        assert_eq!(after[0].timestamp, last.timestamp.wrapping_add(ticks));
+        let ids = after[0].picture_id.unwrap().wrapping_sub(last.picture_id.unwrap()) & 0x7fff;
+        assert_eq!(usize::from(ids), (pictures + 1) % 32_768, "{pictures}");
+    }
+}
