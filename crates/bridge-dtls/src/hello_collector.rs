@@ -1,4 +1,4 @@
-use crate::client_hello::{Reader, offers_dtls13};
+use crate::client_hello::{ClientHello, Reader};
 
 /// Longest ClientHello that is put together. With a post-quantum key share and a browser's
 /// extensions it has about 2 KB.
@@ -20,7 +20,7 @@ pub(crate) struct HelloCollector {
 /// A whole ClientHello.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CollectedHello {
-    pub(crate) offers_dtls13: bool,
+    pub(crate) hello: ClientHello,
     /// As they came.
     pub(crate) datagrams: Vec<Vec<u8>>,
 }
@@ -65,10 +65,8 @@ impl HelloCollector {
             return Collected::Incomplete;
         }
         let whole = std::mem::take(self);
-        match offers_dtls13(&whole.body) {
-            Some(offers_dtls13) => {
-                Collected::Whole(CollectedHello { offers_dtls13, datagrams: whole.datagrams })
-            }
+        match ClientHello::parse(&whole.body) {
+            Some(hello) => Collected::Whole(CollectedHello { hello, datagrams: whole.datagrams }),
             None => Collected::Ignored,
         }
     }
@@ -143,10 +141,11 @@ mod tests {
 
     #[test]
     fn one_datagram_is_enough() {
-        for (versions, offers_dtls13) in [(None, false), (Some(&[0xFE, 0xFC][..]), true)] {
+        for (versions, dtls13) in [(None, false), (Some(&[0xFE, 0xFC][..]), true)] {
+            let offered = ClientHello { dtls12: !dtls13, dtls13, srtp_profiles: Vec::new() };
             let body = hello(versions);
             let datagram = datagram(&body, 0, body.len());
-            let whole = CollectedHello { offers_dtls13, datagrams: vec![datagram.clone()] };
+            let whole = CollectedHello { hello: offered, datagrams: vec![datagram.clone()] };
             let mut collector = HelloCollector::default();
             assert_eq!(collector.handle_datagram(&datagram), Collected::Whole(whole));
         }
@@ -162,7 +161,7 @@ mod tests {
         let Collected::Whole(whole) = collector.handle_datagram(&first) else {
             panic!("the ClientHello is whole");
         };
-        assert!(whole.offers_dtls13);
+        assert!(whole.hello.dtls13);
         assert_eq!(whole.datagrams, [second.clone(), second, first]);
     }
 
@@ -213,7 +212,7 @@ mod tests {
                 let len = step.min(body.len() - offset);
                 last = collector.handle_datagram(&datagram(&body, offset, len));
             }
-            let whole = matches!(last, Collected::Whole(CollectedHello { offers_dtls13: true, .. }));
+            let whole = matches!(&last, Collected::Whole(collected) if collected.hello.dtls13);
             prop_assert!(whole);
         }
 

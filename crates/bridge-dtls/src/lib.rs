@@ -6,8 +6,8 @@
 //!
 //! | role | peer | backend |
 //! |---|---|---|
-//! | server | ClientHello offers DTLS 1.3 and `dtls13` is on | dimpl (ECDSA peers) |
-//! | server | DTLS 1.2 only | OpenSSL (RSA and ECDSA peers) |
+//! | server | ClientHello offers DTLS 1.3, and no better SRTP profile with 1.2 | dimpl (ECDSA peers) |
+//! | server | any other | OpenSSL, DTLS 1.2 (RSA and ECDSA peers) |
 //! | client | any | `client_backend`: dimpl (1.2, 1.3; ECDSA servers) or OpenSSL (1.2; RSA too) |
 //!
 //! Why two: dimpl runs in simulated time and speaks 1.3, but refuses RSA certificates, which
@@ -16,7 +16,8 @@
 //! out, so it is a setting; the bridge is client only towards peers that insist on `passive`.
 //!
 //! SRTP profiles: OpenSSL keeps the configured order in both roles. dimpl's order is fixed at
-//! AES-256-GCM, AES-128-GCM, counter mode, and its choice is taken as it is.
+//! AES-256-GCM, AES-128-GCM, counter mode in 1.2 and as client; as server in 1.3 it takes the
+//! client's first. Chromium's first is counter mode, so Chromium is served with 1.2 and AES-GCM.
 //!
 //! Differs from JVB: DTLS 1.3 is spoken too (JVB: 1.2 only).
 

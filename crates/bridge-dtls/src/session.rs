@@ -216,11 +216,10 @@ impl DtlsSession {
 
     /// A server chooses its backend and hands it the ClientHello.
     fn accept(&mut self, now: Timestamp, hello: &CollectedHello) -> Result<(), DtlsError> {
-        let mut backend = if hello.offers_dtls13 && self.context.settings.dtls13 {
-            self.dimpl(now)
-        } else {
-            self.openssl()?
-        };
+        let settings = &self.context.settings;
+        let is_best = hello.hello.is_served_best_by_dtls13(&settings.srtp_profiles);
+        let mut backend =
+            if settings.dtls13 && is_best { self.dimpl(now) } else { self.openssl()? };
         let outbox = &mut self.outbox;
         let result = backend.start(now, outbox).and_then(|()| {
             hello.datagrams.iter().try_for_each(|piece| backend.handle_datagram(now, piece, outbox))
