@@ -247,7 +247,8 @@ impl Backend for OpenSslBackend {
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.flight.next
+        // The last flight is kept, but from now on repeated only when the peer repeats its own.
+        self.flight.next.filter(|_| !self.connected)
     }
 
     fn is_connected(&self) -> bool {

@@ -11,6 +11,5 @@ videobridge {
 ice4j.harvest {
   use-loopback-addresses = true
   allowed-interfaces = ["lo"]
-  mapping.aws.enabled = false
 }
 "#;
