@@ -98,7 +98,7 @@ impl BridgeService for Service {
 
     fn debug_state(&self, full: bool) -> Answer<Value> {
         let bridge = Arc::clone(&self.bridge);
-        let mut state = bridge_state(&bridge);
+        let mut state = bridge_state(&bridge, self.statistics.stress());
         state.insert("health".into(), health_state(&self.health_result()));
         Box::pin(async move {
             let mut conferences = Map::new();
@@ -118,8 +118,8 @@ impl BridgeService for Service {
         full: bool,
     ) -> Answer<Value> {
         let bridge = Arc::clone(&self.bridge);
+        let mut state = bridge_state(&bridge, self.statistics.stress());
         Box::pin(async move {
-            let mut state = bridge_state(&bridge);
             let found = conference_state(&bridge, &conference, endpoint.as_deref(), full).await;
             state.insert("conferences".into(), json!({ conference: found }));
             Value::Object(state)
@@ -178,13 +178,17 @@ impl BridgeService for Service {
     }
 }
 
-fn bridge_state(bridge: &Videobridge) -> Map<String, Value> {
+fn bridge_state(bridge: &Videobridge, stress: f64) -> Map<String, Value> {
+    let load = if stress < 1.0 { "NOT_OVERLOADED" } else { "OVERLOADED" };
     let index = bridge.index();
     let state = json!({
         "shutdown_state": index.shutdown().state().as_str(),
         "drain": index.is_draining(),
         "time": crate::wall_clock::now_millis(),
-        "load_management": { "state": "NOT_OVERLOADED", "stress": "0.0", "reducer_enabled": "false" },
+        // Numbers and flags as strings, as in JVB; there is no reducer yet.
+        "load_management": {
+            "state": load, "stress": stress.to_string(), "reducer_enabled": "false",
+        },
     });
     match state {
         Value::Object(members) => members,

@@ -56,8 +56,8 @@ pub(crate) fn address_mappings(config: &Config) -> Vec<AddressMapping> {
         .collect()
 }
 
-/// The settings of DTLS. Names that our backends do not know are left out: the configuration has
-/// checked that they are names at all.
+/// The settings of DTLS. Suites that our backends do not have are left out, as JVB's library does
+/// with its own; a profile that is left out is named in the log.
 pub(crate) fn dtls(config: &Config) -> DtlsSettings {
     let suites = config.dtls.cipher_suites.iter();
     let profiles = config.srtp.protection_profiles.iter();
@@ -65,12 +65,23 @@ pub(crate) fn dtls(config: &Config) -> DtlsSettings {
     DtlsSettings {
         handshake_timeout: config.dtls.handshake_timeout,
         cipher_suites: suites.filter_map(|suite| CipherSuite::from_name(suite.name)).collect(),
-        srtp_profiles: profiles.filter_map(|profile| Profile::from_name(profile.name())).collect(),
+        srtp_profiles: profiles.filter_map(|profile| srtp_profile(profile.name())).collect(),
         accepted_hashes: hashes
             .filter_map(|hash| FingerprintHash::from_name(hash.name()))
             .collect(),
         ..DtlsSettings::default()
     }
+}
+
+fn srtp_profile(name: &str) -> Option<Profile> {
+    let profile = Profile::from_name(name);
+    if profile.is_none() {
+        tracing::warn!(
+            profile = name,
+            "jmt.srtp.protection-profiles: not in this version, skipped"
+        );
+    }
+    profile
 }
 
 pub(crate) fn ice(config: &Config) -> IceSettings {

@@ -77,6 +77,11 @@ impl Statistics {
         (measured.at, measured.counters, measured.cpu) = (now, counters, cpu);
     }
 
+    /// The load as last measured: 1 at the configured threshold.
+    pub(crate) fn stress(&self) -> f64 {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).stress
+    }
+
     pub(crate) fn colibri_stats(&self) -> Map<String, Value> {
         self.snapshot().colibri_stats()
     }

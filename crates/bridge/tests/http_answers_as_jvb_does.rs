@@ -74,6 +74,12 @@ fn paths_answer_as_documented() {
     ] {
         assert_eq!(bridge.request(method, path, &[], "").status, status, "{method} {path}");
     }
+    let debug = bridge.get("/debug").body;
+    for part in
+        ["\"shutdown_state\":\"RUNNING\"", "\"state\":\"NOT_OVERLOADED\"", "\"success\":true"]
+    {
+        assert!(debug.contains(part), "{part} is missing in {debug}");
+    }
     assert_eq!(bridge.post_json("/colibri/drain/enable", "").status, 200);
     assert_eq!(bridge.get("/colibri/drain").body, r#"{"drain":true}"#);
     let metrics = bridge.request("GET", "/metrics", &["Accept: text/plain"], "");
