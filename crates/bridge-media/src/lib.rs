@@ -19,6 +19,7 @@ mod renumbering;
 mod retransmission;
 mod sender_clock;
 mod source;
+mod source_layers;
 mod video_codec;
 mod video_packet;
 
@@ -41,5 +42,6 @@ pub use source::{
     Encoding, Layer, LayeringChange, MAX_ENCODINGS, MAX_LAYERS, MediaSource, SignaledGroup,
     SignaledSource, SourceError, VideoType,
 };
+pub use source_layers::{LayerState, SourceLayers};
 pub use video_codec::VideoCodec;
 pub use video_packet::{FrameDescription, VideoPacket};

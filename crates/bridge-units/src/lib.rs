@@ -9,6 +9,8 @@ mod id;
 mod rate;
 mod timestamp;
 
-pub use id::{ConferenceId, EndpointId, MAX_ENDPOINT_ID_LEN, MediaType, SessionId, ShardId};
+pub use id::{
+    ConferenceId, EndpointId, MAX_ENDPOINT_ID_LEN, MediaType, SessionId, ShardId, SourceId,
+};
 pub use rate::{Bitrate, DataSize};
 pub use timestamp::Timestamp;
