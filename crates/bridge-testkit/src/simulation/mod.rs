@@ -3,8 +3,10 @@
 
 mod audio_receiver;
 mod audio_sender;
+mod bridge;
 mod client;
 mod codec;
+mod conference;
 mod encoding;
 mod frame_buffer;
 mod frame_header;
@@ -18,6 +20,7 @@ mod reports;
 mod rtp_writer;
 #[cfg(test)]
 mod self_test;
+mod signaling;
 mod stream_check;
 mod transport_feedback;
 mod video_receiver;
@@ -26,8 +29,10 @@ mod violation;
 
 pub use audio_receiver::AudioReceiver;
 pub use audio_sender::AudioSender;
+pub use bridge::SimulationError;
 pub use client::SimulatedClient;
 pub use codec::{Layering, SimulatedCodec};
+pub use conference::{Participant, SimulatedConference};
 pub use link::{
     Link, LinkCounters, LinkOutcome, LinkSample, LinkSettings, LossModel, SAMPLE_INTERVAL,
     UDP_AND_IP_BYTES,
