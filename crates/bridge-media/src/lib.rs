@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audio;
 mod frame_parser;
 mod history;
 mod layer_bitrate;
@@ -23,6 +24,14 @@ mod source_layers;
 mod video_codec;
 mod video_packet;
 
+pub use audio::{
+    AudioOutcome, AudioPacket, AudioRefusal, AudioStream, AudioSubscription, AudioSubscriptions,
+    ConnectivityChange, ConnectivityConfig, EndpointConnectivity, LoudestConfig, LoudestRouting,
+    LoudestSpeakers, MAX_LOST_REMEMBERED, MAX_RED_BLOCKS, MAX_SPEAKERS, MAX_SUBSCRIBED_NAMES,
+    PlainAudio, REPORT_DELAY, Ranking, RedAction, RedBlock, RedConfig, RedDistance, RedError,
+    RedPacket, RedPolicy, RedStream, SendingActivity, SilenceConfig, SilenceFilter, SpeechActivity,
+    SpeechActivityConfig, SpeechEvent, write_red,
+};
 pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES};
 pub use history::{
     HISTORY_TIME, HistoryEntry, MAX_HISTORY_BYTES, MAX_HISTORY_PACKETS, SourceHistory,
