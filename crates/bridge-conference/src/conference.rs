@@ -8,6 +8,7 @@ use crate::error::RequestError;
 use crate::index::NewConference;
 use crate::limits::MAX_PENDING_MESSAGES;
 use crate::random::{Random, ssrc_other_than};
+use crate::sources::SourceIds;
 use bridge_shard::{
     ConferenceSnapshot, SessionAction, SessionCommand, SessionEvent, SessionEventKind,
     ShardCommand, StreamDescription,
@@ -32,6 +33,7 @@ pub struct Conference {
     pub(crate) counters: ConferenceCounters,
     /// Set when streams may have changed, so that a request publishes at most once.
     pub(crate) streams_changed: bool,
+    pub(crate) source_ids: SourceIds,
     /// Video sources that are forwarded, with their owners, as last announced.
     pub(crate) forwarded: BTreeMap<String, EndpointId>,
     published: Option<Arc<ConferenceSnapshot>>,
@@ -168,6 +170,7 @@ impl Conference {
             feedback: FeedbackSsrcs { audio, video },
             counters: ConferenceCounters::default(),
             streams_changed: false,
+            source_ids: SourceIds::default(),
             forwarded: BTreeMap::new(),
             published: None,
             commands: VecDeque::new(),
@@ -248,6 +251,13 @@ impl Conference {
             SessionEventKind::ChannelOpened => self.handle_channel_opened(&id),
             SessionEventKind::ChannelClosed => endpoint.progress.channel_open = false,
             SessionEventKind::ChannelMessage(text) => self.handle_channel_message(&id, &text),
+            // Allocation and speech activity take these.
+            SessionEventKind::SourceLayers(..)
+            | SessionEventKind::AudioLevels(_)
+            | SessionEventKind::Estimate(_)
+            | SessionEventKind::FirstVideoSent
+            | SessionEventKind::RoundTrip(_)
+            | SessionEventKind::SourcesMapped(..) => {}
             SessionEventKind::Crashed => {
                 self.counters.sessions_crashed += 1;
                 self.expire_endpoint(&id);
@@ -437,7 +447,9 @@ impl Conference {
 
     fn publish(&mut self) {
         let snapshot = self.snapshot();
-        let unchanged = |old: &Arc<ConferenceSnapshot>| old.streams == snapshot.streams;
+        let unchanged = |old: &Arc<ConferenceSnapshot>| {
+            old.streams == snapshot.streams && old.sources == snapshot.sources
+        };
         if self.published.as_ref().is_some_and(unchanged) {
             return;
         }
@@ -447,15 +459,26 @@ impl Conference {
     }
 
     fn snapshot(&self) -> ConferenceSnapshot {
-        let streams =
-            self.endpoints.values().flat_map(|endpoint| {
-                let owner = endpoint.session;
-                let own = move |ssrc: &u32| self.ssrc_owners.get(ssrc) == Some(&owner);
-                endpoint.sources.streams().filter(move |(ssrc, ..)| own(ssrc)).map(
-                    move |(ssrc, media, role)| (ssrc, StreamDescription { owner, media, role }),
-                )
-            });
+        let owns = |owner| move |ssrc| self.ssrc_owners.get(&ssrc) == Some(&owner);
+        let streams = self.endpoints.values().flat_map(|endpoint| {
+            let (owner, owns) = (endpoint.session, owns(endpoint.session));
+            let own = endpoint.sources.streams().filter(move |(ssrc, ..)| owns(*ssrc));
+            own.map(move |(ssrc, source, role)| {
+                let (source, media) = (source.id, source.media);
+                (ssrc, StreamDescription { owner, source, media, role })
+            })
+        });
+        let sources = self.endpoints.values().flat_map(|endpoint| {
+            let (owner, owns) = (endpoint.session, owns(endpoint.session));
+            endpoint
+                .sources
+                .iter()
+                .map(move |source| source.description(&endpoint.id, owner, &owns))
+        });
+        let mut sources: Vec<_> = sources.collect();
+        sources.sort_unstable_by_key(|source| source.id);
         ConferenceSnapshot {
+            sources,
             conference: self.identity.id,
             local_video_ssrc: self.feedback.video,
             streams: streams.collect(),
@@ -470,6 +493,9 @@ impl Target {
         match command {
             ShardCommand::SetConference(snapshot) => {
                 Some(ShardCommand::SetConference(Arc::clone(snapshot)))
+            }
+            ShardCommand::SetLoudest(id, sessions) => {
+                Some(ShardCommand::SetLoudest(*id, sessions.clone()))
             }
             ShardCommand::RemoveConference(id) => Some(ShardCommand::RemoveConference(*id)),
             ShardCommand::Session(_) => None,

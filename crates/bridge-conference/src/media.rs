@@ -44,6 +44,7 @@ impl NegotiatedMedia {
         Arc::new(MediaDescription {
             payload_types: self.payload_types.values().cloned().collect(),
             header_extensions: extensions.collect(),
+            extmap_allow_mixed: self.extmap_allow_mixed,
         })
     }
 

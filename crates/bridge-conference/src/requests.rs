@@ -128,6 +128,8 @@ impl Conference {
             ice,
             sctp,
             visitor: traits.visitor,
+            rewrites_ssrcs: traits.ssrc_rewriting,
+            mid_demux: false,
             certificate,
         };
         self.command(&element.id, SessionAction::Create(Box::new(setup)));
@@ -185,7 +187,7 @@ impl Conference {
             };
         }
         let refused_before = endpoint.sources.refused();
-        self.streams_changed |= endpoint.sources.replace(sources);
+        self.streams_changed |= endpoint.sources.replace(sources, &mut self.source_ids);
         self.counters.sources_refused += endpoint.sources.refused() - refused_before;
         let session = endpoint.session;
         let signalled: HashSet<u32> = endpoint.sources.streams().map(|(ssrc, ..)| ssrc).collect();

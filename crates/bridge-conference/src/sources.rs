@@ -2,11 +2,12 @@
 //! `SsrcAssociationStore`).
 
 use crate::limits::{MAX_ENCODINGS, MAX_REMEMBERED_VIDEO_TYPES, MAX_SOURCES, MAX_SSRCS};
-use bridge_shard::StreamRole;
+use bridge_shard::{EncodingSsrcs, SourceDescription, StreamRole};
 use bridge_signaling::VideoType;
 use bridge_signaling::colibri2::{MediaSource, Sources, SsrcGroupSemantics};
-use bridge_units::MediaType;
+use bridge_units::{EndpointId, MediaType, SessionId, SourceId};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What one endpoint sends.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct EndpointSources {
 /// One source: what a participant calls his camera, microphone or screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
+    /// The same as long as name and first encoding are.
+    pub(crate) id: SourceId,
     pub(crate) media: MediaType,
     pub(crate) name: String,
     /// Injected by a bridge; never sent by the endpoint itself.
@@ -47,8 +50,8 @@ enum AssociationKind {
 
 impl EndpointSources {
     /// Replaces all sources; whether that changed anything. Those beyond the limits are left out and counted: an error would make
-    /// Jicofo take the whole conference off this bridge.
-    pub(crate) fn replace(&mut self, signalled: &Sources) -> bool {
+    /// Jicofo take the whole conference off this bridge. `ids` numbers those that are new.
+    pub(crate) fn replace(&mut self, signalled: &Sources, ids: &mut SourceIds) -> bool {
         let before = std::mem::take(&mut self.sources);
         self.associate(signalled);
         let mut seen = HashSet::new();
@@ -60,7 +63,9 @@ impl EndpointSources {
                 self.refused += 1;
                 continue;
             }
-            let source = self.source(media_source, media, &listed);
+            let mut source = self.source(media_source, media, &listed);
+            let known = before.iter().find(|known| known.is_same(&source));
+            source.id = known.map_or_else(|| ids.next_id(), |known| known.id);
             self.sources.push(source);
         }
         if self.associations.len() > MAX_SSRCS {
@@ -87,11 +92,12 @@ impl EndpointSources {
         self.sources.iter()
     }
 
-    /// Every SSRC that has a role, with its kind of media.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = (u32, MediaType, StreamRole)> {
-        self.sources.iter().filter(|source| !source.synthetic).flat_map(|source| {
-            source.streams.iter().map(|&(ssrc, role)| (ssrc, source.media, role))
-        })
+    /// Every SSRC that has a role, with its source.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (u32, &Source, StreamRole)> {
+        self.sources
+            .iter()
+            .filter(|source| !source.synthetic)
+            .flat_map(|source| source.streams.iter().map(move |&(ssrc, role)| (ssrc, source, role)))
     }
 
     /// How many sources and video types were over a limit.
@@ -139,6 +145,7 @@ impl EndpointSources {
             })
         };
         Source {
+            id: SourceId(0),
             media,
             name: signalled.id.clone(),
             synthetic: signalled.synthetic,
@@ -173,6 +180,75 @@ impl EndpointSources {
 
     fn without_secondaries(&self, listed: &[u32]) -> Vec<u32> {
         listed.iter().copied().filter(|ssrc| !self.associations.contains_key(ssrc)).collect()
+    }
+}
+
+impl Source {
+    /// For the shards; `owns` says which SSRCs are the endpoint's and not another's by now.
+    pub(crate) fn description(
+        &self,
+        endpoint: &EndpointId,
+        owner: SessionId,
+        owns: impl Fn(u32) -> bool,
+    ) -> Arc<SourceDescription> {
+        let rtx_of = |wanted: u32| {
+            let mut streams = self.streams.iter().filter(|(ssrc, _)| owns(*ssrc));
+            streams.find_map(|&(ssrc, role)| match role {
+                StreamRole::Rtx { primary, .. } if primary == wanted => Some(ssrc),
+                _ => None,
+            })
+        };
+        let mut encodings: Vec<_> = self
+            .streams
+            .iter()
+            .filter_map(|&(ssrc, role)| match role {
+                StreamRole::Primary { encoding } if owns(ssrc) => Some((encoding, ssrc)),
+                _ => None,
+            })
+            .collect();
+        encodings.sort_unstable();
+        let encodings = encodings.into_iter();
+        Arc::new(SourceDescription {
+            id: self.id,
+            owner,
+            endpoint: endpoint.clone(),
+            name: self.name.as_str().into(),
+            media: self.media,
+            video_type: video_type(self.video_type),
+            synthetic: self.synthetic,
+            encodings: encodings
+                .map(|(_, primary)| EncodingSsrcs { primary, rtx: rtx_of(primary) })
+                .collect(),
+        })
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let primary = |source: &Self| {
+            let is_first = |role: &StreamRole| *role == StreamRole::Primary { encoding: 0 };
+            source.streams.iter().find(|(_, role)| is_first(role)).map(|(ssrc, _)| *ssrc)
+        };
+        self.media == other.media && self.name == other.name && primary(self) == primary(other)
+    }
+}
+
+/// Numbers for the sources of one conference.
+#[derive(Debug, Default)]
+pub(crate) struct SourceIds(u32);
+
+impl SourceIds {
+    fn next_id(&mut self) -> SourceId {
+        self.0 = self.0.wrapping_add(1);
+        SourceId(self.0)
+    }
+}
+
+fn video_type(signalled: VideoType) -> bridge_media::VideoType {
+    match signalled {
+        VideoType::Camera => bridge_media::VideoType::Camera,
+        VideoType::Desktop => bridge_media::VideoType::Desktop,
+        VideoType::DesktopHighFps => bridge_media::VideoType::DesktopHighFps,
+        VideoType::Disabled => bridge_media::VideoType::Disabled,
+        VideoType::None => bridge_media::VideoType::None,
     }
 }
 
@@ -224,7 +300,10 @@ mod tests {
             (FecFr, &[20, 22]),
         ];
         let listed = [10, 20, 30, 11, 21, 31, 22, 99];
-        endpoint.replace(&sources(&[media_source(MediaKind::Video, "v0", &listed, &groups)]));
+        endpoint.replace(
+            &sources(&[media_source(MediaKind::Video, "v0", &listed, &groups)]),
+            &mut SourceIds::default(),
+        );
         assert_eq!(
             roles(&endpoint),
             [
@@ -243,12 +322,18 @@ mod tests {
     fn without_simulcast_the_retransmitted_ssrc_is_the_only_encoding() {
         let mut endpoint = EndpointSources::default();
         let groups: [(_, &[u32]); 2] = [(Fid, &[5, 6]), (Fid, &[7, 7])];
-        endpoint.replace(&sources(&[media_source(MediaKind::Video, "v0", &[4, 5, 6], &groups)]));
+        endpoint.replace(
+            &sources(&[media_source(MediaKind::Video, "v0", &[4, 5, 6], &groups)]),
+            &mut SourceIds::default(),
+        );
         assert_eq!(
             roles(&endpoint),
             [(5, primary(0)), (6, StreamRole::Rtx { encoding: 0, primary: 5 })]
         );
-        endpoint.replace(&sources(&[media_source(MediaKind::Video, "v0", &[8, 9], &[])]));
+        endpoint.replace(
+            &sources(&[media_source(MediaKind::Video, "v0", &[8, 9], &[])]),
+            &mut SourceIds::default(),
+        );
         assert_eq!(roles(&endpoint), [(8, primary(0))]);
     }
 
@@ -258,7 +343,7 @@ mod tests {
         let mut synthetic = media_source(MediaKind::Audio, "a0.de", &[3], &[]);
         synthetic.synthetic = true;
         let regular = media_source(MediaKind::Audio, "a0", &[1, 2], &[]);
-        endpoint.replace(&sources(&[regular, synthetic]));
+        endpoint.replace(&sources(&[regular, synthetic]), &mut SourceIds::default());
         assert_eq!(roles(&endpoint), [(1, primary(0)), (2, primary(0))]);
         assert_eq!(endpoint.iter().count(), 2);
     }
@@ -267,11 +352,17 @@ mod tests {
     fn associations_outlive_an_update_without_groups() {
         let mut endpoint = EndpointSources::default();
         let groups: [(_, &[u32]); 1] = [(Fid, &[5, 6])];
-        endpoint.replace(&sources(&[media_source(MediaKind::Video, "v0", &[5, 6], &groups)]));
+        endpoint.replace(
+            &sources(&[media_source(MediaKind::Video, "v0", &[5, 6], &groups)]),
+            &mut SourceIds::default(),
+        );
         let before = roles(&endpoint);
-        endpoint.replace(&sources(&[media_source(MediaKind::Video, "v0", &[5, 6], &[])]));
+        endpoint.replace(
+            &sources(&[media_source(MediaKind::Video, "v0", &[5, 6], &[])]),
+            &mut SourceIds::default(),
+        );
         assert_eq!(roles(&endpoint), before);
-        endpoint.replace(&sources(&[]));
+        endpoint.replace(&sources(&[]), &mut SourceIds::default());
         assert!(roles(&endpoint).is_empty());
     }
 
@@ -279,7 +370,10 @@ mod tests {
     fn what_the_client_says_of_a_source_wins_also_later() {
         let mut endpoint = EndpointSources::default();
         endpoint.set_video_type("v1", VideoType::Desktop);
-        endpoint.replace(&sources(&[media_source(MediaKind::Video, "v1", &[1], &[])]));
+        endpoint.replace(
+            &sources(&[media_source(MediaKind::Video, "v1", &[1], &[])]),
+            &mut SourceIds::default(),
+        );
         assert_eq!(endpoint.iter().next().unwrap().video_type, VideoType::Desktop);
         endpoint.set_video_type("v1", VideoType::None);
         assert_eq!(endpoint.iter().next().unwrap().video_type, VideoType::None);
@@ -291,7 +385,7 @@ mod tests {
         let many: Vec<_> = (0..MAX_SSRCS as u32 + 40)
             .map(|ssrc| media_source(MediaKind::Audio, "a", &[ssrc], &[]))
             .collect();
-        endpoint.replace(&sources(&many));
+        endpoint.replace(&sources(&many), &mut SourceIds::default());
         assert_eq!(endpoint.iter().count(), MAX_SOURCES);
         assert!(endpoint.refused() > 0);
         for n in 0..MAX_REMEMBERED_VIDEO_TYPES * 2 {
@@ -307,7 +401,7 @@ mod tests {
             let (primary, rtx) = (round * 2, round * 2 + 1);
             let groups: [(_, &[u32]); 1] = [(Fid, &[primary, rtx])];
             let list = [media_source(MediaKind::Video, "v0", &[primary, rtx], &groups)];
-            endpoint.replace(&sources(&list));
+            endpoint.replace(&sources(&list), &mut SourceIds::default());
             assert_eq!(endpoint.streams().count(), 2, "round {round}");
         }
         assert!(endpoint.associations.len() <= MAX_SSRCS);

@@ -18,7 +18,7 @@ use bridge_transport::{
     CandidateKind, IceSettings, LocalIce, PeerTransport, RemoteCandidate, RemoteTransport,
     TransportContext, TransportEvent, TransportSettings,
 };
-use bridge_units::{ConferenceId, EndpointId, MediaType, SessionId, ShardId, Timestamp};
+use bridge_units::{ConferenceId, EndpointId, MediaType, SessionId, ShardId, SourceId, Timestamp};
 
 const OPUS: u8 = 111;
 const CONFERENCE: ConferenceId = ConferenceId(1);
@@ -130,11 +130,20 @@ impl Bridge {
         let streams = [1, 2].map(|session| {
             let role = StreamRole::Primary { encoding: 0 };
             let owner = SessionId(session);
-            (session as u32, StreamDescription { owner, media: MediaType::Audio, role })
+            (
+                session as u32,
+                StreamDescription {
+                    owner,
+                    source: SourceId(session as u32),
+                    media: MediaType::Audio,
+                    role,
+                },
+            )
         });
         let snapshot = Arc::new(ConferenceSnapshot {
             conference: CONFERENCE,
             local_video_ssrc: 99,
+            sources: Vec::new(),
             streams: streams.into_iter().collect(),
         });
         for inbox in shards.group().inboxes() {
@@ -184,6 +193,8 @@ impl Bridge {
             ice: ours,
             sctp: false,
             visitor: false,
+            rewrites_ssrcs: false,
+            mid_demux: false,
             certificate: self.certificate.clone(),
         };
         let of_client = remote(&theirs, &client_certificate, Setup::Active);
@@ -272,6 +283,7 @@ fn opus() -> MediaDescription {
             feedback: Vec::new(),
         }],
         header_extensions: Vec::new(),
+        extmap_allow_mixed: true,
     }
 }
 

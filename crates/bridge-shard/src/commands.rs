@@ -19,6 +19,7 @@ impl Shard {
             ShardCommand::SetConference(snapshot) => {
                 self.conferences.set_snapshot(self.group.directory(), snapshot);
             }
+            ShardCommand::SetLoudest(id, sessions) => self.conferences.set_loudest(id, sessions),
             ShardCommand::RemoveConference(id) => {
                 self.conferences.remove(self.group.directory(), id);
             }
@@ -79,6 +80,9 @@ impl Shard {
                 session.mute_audio = audio;
                 session.mute_video = video;
             }
+            SessionAction::SetForwarding(program) => session.forwarding = program,
+            SessionAction::SetAudioSelection(selection) => session.audio = Some(selection),
+            SessionAction::RequestKeyframe(_) => {}
             SessionAction::SendMessage(text) => {
                 if !session.transport.send_message(now, &text) {
                     self.counters.dropped_messages += 1;

@@ -3,7 +3,7 @@
 use crate::control::ConferenceSnapshot;
 use crate::directory::{Directory, Presence};
 use crate::packet_batch::PacketBatch;
-use bridge_units::{ConferenceId, ShardId};
+use bridge_units::{ConferenceId, SessionId, ShardId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ pub(crate) struct LocalConference {
     /// Slots of its sessions on this shard.
     pub(crate) members: Vec<usize>,
     pub(crate) presence: Arc<Presence>,
+    /// Whose audio is forwarded; everybody's without it.
+    pub(crate) loudest: Option<Arc<[SessionId]>>,
     /// Packets of the batch that is being distributed, by index.
     pub(crate) pending: Vec<u16>,
 }
@@ -45,6 +47,12 @@ impl LocalConferences {
     ) {
         let id = snapshot.conference;
         self.entry(directory, id).snapshot = Some(snapshot);
+    }
+
+    pub(crate) fn set_loudest(&mut self, id: ConferenceId, sessions: Option<Arc<[SessionId]>>) {
+        if let Some(conference) = self.by_id.get_mut(&id) {
+            conference.loudest = sessions;
+        }
     }
 
     pub(crate) fn add_member(&mut self, directory: &Directory, id: ConferenceId, slot: usize) {
@@ -132,6 +140,7 @@ impl LocalConferences {
             snapshot: None,
             members: Vec::new(),
             presence: directory.presence(id),
+            loudest: None,
             pending: Vec::new(),
         })
     }

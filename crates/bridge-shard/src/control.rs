@@ -3,16 +3,23 @@
 //! Commands and events travel through bounded queues in batches. Nothing here is per packet.
 
 use bridge_dtls::{Certificate, DtlsVersion};
+use bridge_media::{LayerIndex, SourceLayers, VideoType};
 use bridge_srtp::Profile;
 use bridge_transport::{LocalIce, RemoteTransport};
-use bridge_units::{ConferenceId, EndpointId, MediaType, SessionId, ShardId};
+use bridge_units::{
+    Bitrate, ConferenceId, EndpointId, MediaType, SessionId, ShardId, SourceId, Timestamp,
+};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An order of the control plane for one shard.
 pub enum ShardCommand {
     /// Replaces what the shard knows of a conference; sent to every shard whenever it changes.
     SetConference(Arc<ConferenceSnapshot>),
+    /// Which sessions' audio is forwarded where only the loudest speakers are; sent to every shard
+    /// when it changes. Without it, or with `None`, everybody's is.
+    SetLoudest(ConferenceId, Option<Arc<[SessionId]>>),
     /// The conference has ended; its sessions are expired one by one beforehand.
     RemoveConference(ConferenceId),
     /// An order for one session, which may have moved to another shard meanwhile.
@@ -45,6 +52,12 @@ pub enum SessionAction {
         /// Discard its video.
         video: bool,
     },
+    /// What the session's endpoint gets from now on.
+    SetForwarding(Box<ForwardingProgram>),
+    /// Which audio the session's endpoint gets from now on.
+    SetAudioSelection(Arc<AudioSelection>),
+    /// Asks this session's endpoint for a key frame of one of its sources.
+    RequestKeyframe(SourceId),
     /// Sends a text message over the bridge channel, if it is open.
     SendMessage(Arc<str>),
     /// Ends the session and frees all it holds.
@@ -63,6 +76,11 @@ pub struct SessionSetup {
     pub sctp: bool,
     /// A visitor's media is not forwarded.
     pub visitor: bool,
+    /// Other endpoints' media reaches this one on SSRCs of the bridge's choice (capability
+    /// `ssrc-rewriting`).
+    pub rewrites_ssrcs: bool,
+    /// With MIDs for them, too.
+    pub mid_demux: bool,
     /// The certificate whose fingerprint was signalled to this peer.
     pub certificate: Arc<Certificate>,
 }
@@ -74,6 +92,8 @@ pub struct MediaDescription {
     pub payload_types: Vec<PayloadType>,
     /// `(id, uri)` of each header extension.
     pub header_extensions: Vec<(u8, String)>,
+    /// One packet may have one-byte and two-byte header extensions of the next (RFC 8285).
+    pub extmap_allow_mixed: bool,
 }
 
 /// One negotiated payload type.
@@ -100,8 +120,40 @@ pub struct ConferenceSnapshot {
     pub conference: ConferenceId,
     /// The SSRC with which the bridge signs its own RTCP (announced as `jvb-v0`).
     pub local_video_ssrc: u32,
+    /// Every source, by rising id.
+    pub sources: Vec<Arc<SourceDescription>>,
     /// Every signalled SSRC.
     pub streams: FxHashMap<u32, StreamDescription>,
+}
+
+/// One source: what a participant shows or says on one track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceDescription {
+    /// Its number in this conference.
+    pub id: SourceId,
+    /// The session that sends it.
+    pub owner: SessionId,
+    /// The endpoint that sends it.
+    pub endpoint: EndpointId,
+    /// As signalled.
+    pub name: Arc<str>,
+    /// Audio or video.
+    pub media: MediaType,
+    /// What a video source shows.
+    pub video_type: VideoType,
+    /// For receivers that named it only (a translation).
+    pub synthetic: bool,
+    /// SSRCs of its encodings, the lowest first; an audio source has one for each of its SSRCs.
+    pub encodings: Vec<EncodingSsrcs>,
+}
+
+/// The SSRCs of one encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodingSsrcs {
+    /// Of its media.
+    pub primary: u32,
+    /// Of its retransmissions.
+    pub rtx: Option<u32>,
 }
 
 /// One signalled SSRC.
@@ -109,6 +161,8 @@ pub struct ConferenceSnapshot {
 pub struct StreamDescription {
     /// The session that sends it.
     pub owner: SessionId,
+    /// The source that it belongs to.
+    pub source: SourceId,
     /// Audio or video.
     pub media: MediaType,
     /// Its part in its source.
@@ -137,6 +191,59 @@ pub enum StreamRole {
         /// The primary SSRC that it protects.
         primary: u32,
     },
+}
+
+/// What one receiver gets of the conference's video: the outcome of an allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForwardingProgram {
+    /// The layer of each source that is forwarded; others are suspended.
+    pub targets: Vec<(SourceId, LayerIndex)>,
+    /// Sources that are to have SSRCs of the bridge's choice, by falling priority; only looked at
+    /// where SSRCs are rewritten.
+    pub mapped: Vec<SourceId>,
+    /// The rate of what is forwarded.
+    pub target_bitrate: Bitrate,
+    /// The rate of what would be forwarded if the link took everything.
+    pub ideal_bitrate: Bitrate,
+    /// More than the estimate is forwarded, on purpose.
+    pub oversending: bool,
+}
+
+/// Which audio sources one receiver gets (JVB: `AudioSubscription`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioSelection {
+    /// All that are not synthetic, but those excluded.
+    pub all: bool,
+    /// Named ones, synthetic or not; whether or not they are among the loudest.
+    pub include: Vec<SourceId>,
+    /// Never these.
+    pub exclude: Vec<SourceId>,
+}
+
+/// How loud one audio packet was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioLevel {
+    /// Who sent it.
+    pub session: SessionId,
+    /// Which source, if its SSRC is signalled.
+    pub source: Option<SourceId>,
+    /// 0 (loudest) to 127 (silence), in -dBov (RFC 6464).
+    pub level: u8,
+    /// When it arrived.
+    pub received: Timestamp,
+}
+
+/// What an SSRC of the bridge's choice stands for, for a receiver that rewrites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceMapping {
+    /// The source.
+    pub source: SourceId,
+    /// The SSRC of its media.
+    pub ssrc: u32,
+    /// The SSRC of its retransmissions.
+    pub rtx: u32,
+    /// The MID of its packets.
+    pub mid: Option<String>,
 }
 
 /// Something that the control plane has to know of one session.
@@ -177,6 +284,20 @@ pub enum SessionEventKind {
     ChannelClosed,
     /// A text message came in over the bridge channel.
     ChannelMessage(String),
+    /// What a video source that the session sends consists of now: when its layers change or begin
+    /// to carry something, and every second.
+    SourceLayers(SourceId, Box<SourceLayers>),
+    /// How loud the shard's members of the conference were, in the order of arrival; the session is
+    /// any one of them.
+    AudioLevels(Vec<AudioLevel>),
+    /// What the session's downlink takes, when it changed by a few percent; `None` if it is not known.
+    Estimate(Option<Bitrate>),
+    /// The first video packet was sent to the session.
+    FirstVideoSent,
+    /// The round-trip time of RTCP, when it changed by much.
+    RoundTrip(Duration),
+    /// SSRCs of the bridge's choice that stand for something else from now on.
+    SourcesMapped(MediaType, Vec<SourceMapping>),
     /// Packets or consent arrived since the last such event (at most one a second).
     Activity,
     /// The session met a bug and was dropped on its shard.

@@ -31,8 +31,9 @@ mod timers;
 mod transactions;
 
 pub use control::{
-    ConferenceSnapshot, MediaDescription, PayloadType, SessionAction, SessionCommand, SessionEvent,
-    SessionEventKind, SessionSetup, ShardCommand, StreamDescription, StreamRole,
+    AudioLevel, AudioSelection, ConferenceSnapshot, EncodingSsrcs, ForwardingProgram,
+    MediaDescription, PayloadType, SessionAction, SessionCommand, SessionEvent, SessionEventKind,
+    SessionSetup, ShardCommand, SourceDescription, SourceMapping, StreamDescription, StreamRole,
 };
 pub use directory::{Directory, MAX_SHARDS, Presence};
 pub use egress::{Egress, EgressSink, LocalIndex, MAX_DATAGRAM_BYTES, Run, SendOutcome};

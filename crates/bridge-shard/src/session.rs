@@ -1,6 +1,8 @@
 //! One endpoint's session: its transport and what is known of the streams it sends.
 
-use crate::control::{MediaDescription, SessionCommand, SessionSetup};
+use crate::control::{
+    AudioSelection, ForwardingProgram, MediaDescription, SessionCommand, SessionSetup,
+};
 use crate::egress::LocalIndex;
 use crate::keyframe_requests::KeyframeThrottle;
 use crate::payload_types::PayloadTypes;
@@ -42,6 +44,10 @@ pub(crate) struct Session {
     pub(crate) feedback: Option<TransportFeedbackGenerator>,
     pub(crate) keyframes: KeyframeThrottle,
     pub(crate) remotes: Vec<SocketAddr>,
+    /// What its endpoint gets of the conference's video.
+    pub(crate) forwarding: Box<ForwardingProgram>,
+    /// What its endpoint gets of the conference's audio; without it, all that is not synthetic.
+    pub(crate) audio: Option<Arc<AudioSelection>>,
     /// The deadline for which the shard's timers hold an entry.
     pub(crate) scheduled: Timestamp,
     /// When receiver reports are due; never while nothing arrives, so that silence costs nothing.
@@ -88,6 +94,8 @@ impl Session {
             feedback: None,
             keyframes: KeyframeThrottle::default(),
             remotes: Vec::new(),
+            forwarding: Box::default(),
+            audio: None,
             scheduled: Timestamp::FAR_FUTURE,
             next_report: Timestamp::FAR_FUTURE,
             next_activity: Timestamp::ZERO,

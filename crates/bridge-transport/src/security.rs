@@ -143,6 +143,11 @@ impl Security {
         self.session.as_ref().and_then(|s| s.poll_timeout()).unwrap_or(Timestamp::FAR_FUTURE)
     }
 
+    /// Whether we are the DTLS client; only then, and not before the role is settled.
+    pub(crate) fn is_client(&self) -> bool {
+        self.role == Some(DtlsRole::Client)
+    }
+
     pub(crate) fn srtp(&mut self) -> Option<&mut SrtpContexts> {
         self.srtp.as_deref_mut()
     }

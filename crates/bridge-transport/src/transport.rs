@@ -140,6 +140,20 @@ impl PeerTransport {
         })
     }
 
+    /// Makes us the side that opens the data channel, as clients do: as soon as DTLS is done, or at
+    /// once if it is, an association is begun and an ordered, reliable channel asked for
+    /// (RFC 8832). [`TransportEvent::ChannelOpened`] says that the peer agreed. A channel that closes
+    /// is not opened again. `false` without SCTP, the second time, and if a name is longer than
+    /// 65,535 bytes.
+    pub fn open_channel(&mut self, now: Timestamp, label: &str, protocol: &str) -> bool {
+        self.now = now;
+        let opens = self.channel.as_mut().is_some_and(|c| c.set_opener(label, protocol));
+        if opens && self.security.srtp().is_some() {
+            self.connect_channel();
+        }
+        opens
+    }
+
     /// Queues a text message for the data channel. `false` if there is none, the text is empty or
     /// longer than [`crate::MAX_MESSAGE_LEN`], or 2,000,000 bytes wait already.
     pub fn send_message(&mut self, now: Timestamp, text: &str) -> bool {
@@ -207,6 +221,7 @@ impl PeerTransport {
         while let Some(event) = self.security.poll_event() {
             match event {
                 SecurityEvent::Connected { version, profile } => {
+                    self.connect_channel();
                     self.events.push_back(TransportEvent::DtlsConnected { version, profile });
                 }
                 SecurityEvent::ApplicationData(packet) => {
@@ -220,6 +235,13 @@ impl PeerTransport {
                     self.events.push_back(TransportEvent::DtlsFailed(error));
                 }
             }
+        }
+    }
+
+    fn connect_channel(&mut self) {
+        let is_dtls_client = self.security.is_client();
+        if let Some(channel) = &mut self.channel {
+            channel.connect(is_dtls_client);
         }
     }
 

@@ -245,6 +245,9 @@ fn copy_for_all(command: &ShardCommand) -> Option<ShardCommand> {
         ShardCommand::SetConference(snapshot) => {
             Some(ShardCommand::SetConference(Arc::clone(snapshot)))
         }
+        ShardCommand::SetLoudest(id, sessions) => {
+            Some(ShardCommand::SetLoudest(*id, sessions.clone()))
+        }
         ShardCommand::RemoveConference(id) => Some(ShardCommand::RemoveConference(*id)),
         ShardCommand::Session(_) => None,
     }

@@ -9,7 +9,7 @@ use bridge_signaling::ice_udp::{
     Candidate, CandidateType, DtlsFingerprint, DtlsSetup, IceUdpTransport,
 };
 use bridge_signaling::{StanzaErrorCondition, colibri2::ErrorReason};
-use bridge_units::MediaType;
+use bridge_units::{MediaType, SourceId};
 
 fn fingerprint(setup: Option<DtlsSetup>) -> DtlsFingerprint {
     DtlsFingerprint {
@@ -57,8 +57,14 @@ fn restart(id: &str) -> Endpoint {
     Endpoint { transport: Some(transport), ..update(id) }
 }
 
-fn stream(world: &World, owner: &str, media: MediaType, role: StreamRole) -> StreamDescription {
-    StreamDescription { owner: world.session_id(owner), media, role }
+fn stream(
+    world: &World,
+    owner: &str,
+    source: u32,
+    media: MediaType,
+    role: StreamRole,
+) -> StreamDescription {
+    StreamDescription { owner: world.session_id(owner), source: SourceId(source), media, role }
 }
 
 const PRIMARY: StreamRole = StreamRole::Primary { encoding: 0 };
@@ -201,9 +207,9 @@ fn sources_with_groups_become_streams() {
     let mut world = World::with_endpoints(&["a", "b"]);
     let camera = media_source_with_groups();
     world.modify(with_sources("a", vec![audio("a-a0", 11), camera])).unwrap();
-    let video = |role| stream(&world, "a", MediaType::Video, role);
+    let video = |role| stream(&world, "a", 2, MediaType::Video, role);
     let expected = [
-        (11, stream(&world, "a", MediaType::Audio, PRIMARY)),
+        (11, stream(&world, "a", 1, MediaType::Audio, PRIMARY)),
         (21, video(StreamRole::Primary { encoding: 0 })),
         (22, video(StreamRole::Primary { encoding: 1 })),
         (23, video(StreamRole::Primary { encoding: 2 })),

@@ -4,15 +4,15 @@
 use bridge_conference::*;
 use bridge_dtls::Certificate;
 use bridge_shard::{
-    ConferenceSnapshot, MediaDescription, SessionAction, SessionEvent, SessionEventKind,
-    ShardCommand, StreamDescription,
+    AudioSelection, ConferenceSnapshot, ForwardingProgram, MediaDescription, SessionAction,
+    SessionEvent, SessionEventKind, ShardCommand, StreamDescription,
 };
 use bridge_signaling::colibri2::{
     Capability, ConferenceModified, ConferenceModify, Endpoint, Media, MediaKind, MediaSource,
     PayloadType, Sctp, Source, Sources, SsrcGroup, SsrcGroupSemantics, Transport,
 };
 use bridge_transport::{LocalIce, RemoteTransport};
-use bridge_units::{ConferenceId, EndpointId, SessionId, ShardId, Timestamp};
+use bridge_units::{ConferenceId, EndpointId, SessionId, ShardId, SourceId, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU16;
 use std::sync::{Arc, LazyLock};
@@ -50,6 +50,9 @@ pub(crate) struct Session {
     pub(crate) media: Vec<Arc<MediaDescription>>,
     pub(crate) force_mutes: Vec<(bool, bool)>,
     pub(crate) messages: Vec<serde_json::Value>,
+    pub(crate) programs: Vec<ForwardingProgram>,
+    pub(crate) audio_selections: Vec<Arc<AudioSelection>>,
+    pub(crate) keyframe_requests: Vec<SourceId>,
     next_order: u32,
 }
 
@@ -259,6 +262,7 @@ impl Ledger {
                 }
                 self.snapshots.insert(snapshot.conference, snapshot);
             }
+            ShardCommand::SetLoudest(id, _) => assert!(self.snapshots.contains_key(&id)),
             ShardCommand::RemoveConference(id) => {
                 assert!(self.snapshots.remove(&id).is_some(), "removed a conference twice");
             }
@@ -279,6 +283,9 @@ impl Ledger {
                         media: Vec::new(),
                         force_mutes: Vec::new(),
                         messages: Vec::new(),
+                        programs: Vec::new(),
+                        audio_selections: Vec::new(),
+                        keyframe_requests: Vec::new(),
                         next_order: 1,
                     };
                     assert!(self.sessions.insert(command.session, session).is_none());
@@ -306,6 +313,9 @@ impl Session {
             SessionAction::SetRemoteTransport(remote) => self.remote.push(*remote),
             SessionAction::SetMedia(media) => self.media.push(media),
             SessionAction::SetForceMute { audio, video } => self.force_mutes.push((audio, video)),
+            SessionAction::SetForwarding(program) => self.programs.push(*program),
+            SessionAction::SetAudioSelection(selection) => self.audio_selections.push(selection),
+            SessionAction::RequestKeyframe(source) => self.keyframe_requests.push(source),
             SessionAction::SendMessage(text) => {
                 self.messages.push(serde_json::from_str(&text).expect("messages are JSON"));
             }

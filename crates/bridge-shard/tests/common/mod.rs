@@ -17,7 +17,8 @@ use bridge_metrics::ShardCounters;
 use bridge_shard::{
     ConferenceSnapshot, EgressSink, EventSink, Inbox, MediaDescription, PayloadType, Run,
     SendOutcome, SessionAction, SessionCommand, SessionEvent, SessionEventKind, SessionSetup,
-    Shard, ShardCommand, ShardGroup, ShardSettings, ShardWaker, StreamDescription, StreamRole,
+    Shard, ShardCommand, ShardGroup, ShardSettings, ShardWaker, SourceDescription,
+    StreamDescription, StreamRole,
 };
 use bridge_transport::{IceSettings, LocalIce, RemoteTransport, TransportContext};
 use bridge_units::{ConferenceId, EndpointId, MediaType, SessionId, ShardId, Timestamp};
@@ -52,6 +53,7 @@ pub struct World {
     orders: HashMap<SessionId, u32>,
     homes: HashMap<SessionId, ShardId>,
     streams: HashMap<ConferenceId, FxHashMap<u32, StreamDescription>>,
+    sources: HashMap<ConferenceId, Vec<Arc<SourceDescription>>>,
     next_session: u64,
 }
 
@@ -151,6 +153,7 @@ impl World {
             orders: HashMap::new(),
             homes: HashMap::new(),
             streams: HashMap::new(),
+            sources: HashMap::new(),
             next_session: 1,
         }
     }
@@ -212,6 +215,8 @@ impl World {
             ice: LocalIce { ufrag, password, controlling: true },
             sctp: false,
             visitor: join.visitor,
+            rewrites_ssrcs: false,
+            mid_demux: false,
             certificate: CERTIFICATE.clone(),
         };
         self.command(session, SessionAction::Create(Box::new(setup)));
@@ -335,6 +340,7 @@ impl World {
     pub fn add_streams(&mut self, conference: ConferenceId, owner: SessionId) {
         let streams = self.streams.entry(conference).or_default();
         streams.extend(packets::streams(owner));
+        self.sources.entry(conference).or_default().extend(packets::sources(owner));
         self.publish_snapshot(conference);
     }
 
@@ -342,6 +348,7 @@ impl World {
         let snapshot = Arc::new(ConferenceSnapshot {
             conference,
             local_video_ssrc: BRIDGE_SSRC,
+            sources: self.sources[&conference].clone(),
             streams: self.streams[&conference].clone(),
         });
         for inbox in self.group.inboxes() {
@@ -351,6 +358,7 @@ impl World {
 
     pub fn remove_conference(&mut self, conference: ConferenceId) {
         self.streams.remove(&conference);
+        self.sources.remove(&conference);
         for inbox in self.group.inboxes() {
             assert!(inbox.command(ShardCommand::RemoveConference(conference)).is_ok());
         }
@@ -451,6 +459,7 @@ pub fn media() -> MediaDescription {
             .iter()
             .map(|(id, kind)| (*id, kind.uri().to_owned()))
             .collect(),
+        extmap_allow_mixed: true,
     }
 }
 

@@ -1,8 +1,10 @@
 //! RTP packets and the streams of a participant.
 
+use bridge_media::VideoType;
 use bridge_rtp::{AddedExtension, ExtensionIdSet, ExtensionType, RtpHeader, write_packet};
-use bridge_shard::{StreamDescription, StreamRole};
-use bridge_units::{MediaType, SessionId};
+use bridge_shard::{EncodingSsrcs, SourceDescription, StreamDescription, StreamRole};
+use bridge_units::{EndpointId, MediaType, SessionId, SourceId};
+use std::sync::Arc;
 
 pub const AUDIO: u8 = 111;
 pub const VIDEO: u8 = 100;
@@ -28,9 +30,42 @@ pub fn rtx_ssrc(session: SessionId, encoding: u8) -> u32 {
     session.0 as u32 * 1_000 + 20 + u32::from(encoding)
 }
 
+/// The endpoint's audio and its video are one source each.
+pub fn source_id(owner: SessionId, media: MediaType) -> SourceId {
+    SourceId(owner.0 as u32 * 2 + u32::from(media == MediaType::Video))
+}
+
+/// The sources that these streams make up, by rising id.
+pub fn sources(owner: SessionId) -> Vec<Arc<SourceDescription>> {
+    let source = |media, name: &str, encodings| {
+        Arc::new(SourceDescription {
+            id: source_id(owner, media),
+            owner,
+            endpoint: EndpointId::new(&format!("{:08x}", owner.0)).unwrap(),
+            name: format!("{:08x}-{name}", owner.0).into(),
+            media,
+            video_type: VideoType::Camera,
+            synthetic: false,
+            encodings,
+        })
+    };
+    let video = (0..3).map(|encoding| EncodingSsrcs {
+        primary: video_ssrc(owner, encoding),
+        rtx: Some(rtx_ssrc(owner, encoding)),
+    });
+    let audio = EncodingSsrcs { primary: audio_ssrc(owner), rtx: None };
+    vec![
+        source(MediaType::Audio, "a0", vec![audio]),
+        source(MediaType::Video, "v0", video.collect()),
+    ]
+}
+
 /// Audio, and video in three encodings with their retransmissions.
 pub fn streams(owner: SessionId) -> Vec<(u32, StreamDescription)> {
-    let stream = |media, role| StreamDescription { owner, media, role };
+    let stream = |media, role| {
+        let source = source_id(owner, media);
+        StreamDescription { owner, source, media, role }
+    };
     let mut streams =
         vec![(audio_ssrc(owner), stream(MediaType::Audio, StreamRole::Primary { encoding: 0 }))];
     for encoding in 0..3 {

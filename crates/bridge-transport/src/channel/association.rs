@@ -1,4 +1,4 @@
-//! One SCTP association, from the peer's INIT on.
+//! One SCTP association, from the first INIT on.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use bridge_units::Timestamp;
 use bytes::Bytes;
 use sctp_proto::{
-    DatagramEvent, Endpoint, EndpointConfig, Event, Payload, PayloadProtocolIdentifier as Ppid,
-    ServerConfig, StreamEvent, TransportConfig,
+    ClientConfig, DatagramEvent, Endpoint, EndpointConfig, Event, Payload,
+    PayloadProtocolIdentifier as Ppid, ServerConfig, StreamEvent, TransportConfig,
 };
 
 use super::MAX_MESSAGE_LEN;
@@ -39,6 +39,7 @@ pub(super) enum Input {
 }
 
 pub(super) enum Notice {
+    Established,
     Message { stream: u16, ppid: Ppid, bytes: Vec<u8> },
     StreamReset(u16),
     Lost,
@@ -69,6 +70,17 @@ impl Association {
             readable: VecDeque::new(),
             packets: VecDeque::new(),
         }
+    }
+
+    /// An association that we begin. The library starts the timer of the INIT by the real clock: in
+    /// simulated time the first repetition may come early.
+    pub(super) fn connect(clock: Clock) -> Option<Self> {
+        let mut association = Self::new(clock);
+        let mut config = ClientConfig::new();
+        config.transport = transport_config();
+        let (_, inner) = association.endpoint.connect(config, PEER).ok()?;
+        association.inner = Some(inner);
+        Some(association)
     }
 
     pub(super) fn handle_input(&mut self, now: Timestamp, packet: &[u8]) {
@@ -119,7 +131,10 @@ impl Association {
                 return Some(message);
             }
             match self.inner.as_mut()?.poll()? {
-                Event::Connected => self.established = true,
+                Event::Connected => {
+                    self.established = true;
+                    return Some(Notice::Established);
+                }
                 Event::HandshakeFailed { .. } | Event::AssociationLost { .. } => {
                     return Some(Notice::Lost);
                 }
@@ -137,6 +152,12 @@ impl Association {
                 _ => {}
             }
         }
+    }
+
+    /// Begins to use a stream of ours.
+    pub(super) fn open_stream(&mut self, stream: u16) -> bool {
+        let inner = self.inner.as_mut();
+        inner.is_some_and(|inner| inner.open_stream(stream, Ppid::String).is_ok())
     }
 
     /// Messages are ordered and reliable, the library's default.
@@ -190,7 +211,19 @@ fn server_config() -> Arc<ServerConfig> {
     static CONFIG: OnceLock<Arc<ServerConfig>> = OnceLock::new();
     CONFIG
         .get_or_init(|| {
-            let transport = TransportConfig::default()
+            let mut config = ServerConfig::default();
+            config.transport = transport_config();
+            Arc::new(config)
+        })
+        .clone()
+}
+
+/// The same whoever begins.
+fn transport_config() -> Arc<TransportConfig> {
+    static CONFIG: OnceLock<Arc<TransportConfig>> = OnceLock::new();
+    CONFIG
+        .get_or_init(|| {
+            let config = TransportConfig::default()
                 .with_max_receive_buffer_size(RECEIVE_WINDOW)
                 .with_max_send_message_size(MAX_MESSAGE_LEN as u32)
                 .with_max_receive_message_size(MAX_MESSAGE_LEN as u32)
@@ -201,8 +234,6 @@ fn server_config() -> Arc<ServerConfig> {
                 .with_rto_initial_ms(500)
                 .with_rto_min_ms(400)
                 .with_rto_max_ms(3000);
-            let mut config = ServerConfig::default();
-            config.transport = Arc::new(transport);
             Arc::new(config)
         })
         .clone()

@@ -1,6 +1,7 @@
 //! The SCTP association and the one data channel that carries the bridge channel.
 //!
-//! `jvb: DcSctpHandler`, `DataChannelStack`: the peer opens everything, we never send INIT or OPEN.
+//! `jvb: DcSctpHandler`, `DataChannelStack`: the peer opens everything, we never send INIT or OPEN,
+//! unless told to be a client ([`DataChannel::set_opener`]). Two clients do not find each other.
 //! The library is `sctp-proto` and not dcSCTP's Rust port, because that one holds `Rc`s: a session
 //! could not move to another shard.
 //!
@@ -27,11 +28,23 @@ use association::{Association, Input, Notice};
 pub(crate) struct DataChannel {
     clock: Clock,
     association: Option<Box<Association>>,
-    /// The stream of the peer's OPEN.
+    /// The stream of the open channel.
     open: Option<u16>,
+    /// What we open, if it is us who open.
+    opening: Option<Box<Opening>>,
     events: VecDeque<ChannelEvent>,
     queued_bytes: usize,
     counters: ChannelCounters,
+}
+
+/// The client's side of opening.
+struct Opening {
+    /// DATA_CHANNEL_OPEN.
+    message: Vec<u8>,
+    /// Where it was sent, once it was.
+    stream: Option<u16>,
+    /// Ours are even if we are the DTLS client, odd if not (RFC 8832, section 6).
+    first_stream: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +77,29 @@ impl DataChannel {
             clock,
             association: None,
             open: None,
+            opening: None,
             events: VecDeque::new(),
             queued_bytes: 0,
             counters: ChannelCounters::default(),
+        }
+    }
+
+    /// Makes us the side that opens the channel, when [`Self::connect`] is called. `false` if a name
+    /// is too long or we do so already.
+    pub(crate) fn set_opener(&mut self, label: &str, protocol: &str) -> bool {
+        let Some(message) = dcep::open(label, protocol) else { return false };
+        if self.opening.is_some() {
+            return false;
+        }
+        self.opening = Some(Box::new(Opening { message, stream: None, first_stream: 0 }));
+        true
+    }
+
+    /// Begins the association, if it is us who open.
+    pub(crate) fn connect(&mut self, is_dtls_client: bool) {
+        if let Some(opening) = self.opening.as_deref_mut().filter(|_| self.association.is_none()) {
+            opening.first_stream = u16::from(!is_dtls_client);
+            self.association = Association::connect(self.clock).map(Box::new);
         }
     }
 
@@ -147,6 +180,7 @@ impl DataChannel {
                 return;
             };
             match notice {
+                Notice::Established => self.open(),
                 Notice::Message { stream, ppid, bytes } => self.receive(stream, ppid, bytes),
                 Notice::StreamReset(stream) => self.close(stream),
                 Notice::Lost => self.end(),
@@ -170,11 +204,28 @@ impl DataChannel {
         }
     }
 
+    fn open(&mut self) {
+        if let (Some(opening), Some(association)) = (&mut self.opening, &mut self.association)
+            && opening.stream.is_none()
+            && association.open_stream(opening.first_stream)
+            && association.send(opening.first_stream, Ppid::Dcep, &opening.message)
+        {
+            opening.stream = Some(opening.first_stream);
+        }
+    }
+
+    fn is_ours(&self, stream: u16) -> bool {
+        self.opening.as_ref().is_some_and(|opening| opening.stream == Some(stream))
+    }
+
     /// `videobridge.sctp.max-channels` is 1: a further OPEN is not acknowledged.
     fn receive_control(&mut self, stream: u16, bytes: &[u8]) {
-        if !dcep::is_open(bytes) {
+        if bytes == [dcep::ACK] && self.open.is_none() && self.is_ours(stream) {
+            self.open = Some(stream);
+            self.events.push_back(ChannelEvent::Opened);
+        } else if !dcep::is_open(bytes) {
             self.counters.messages_ignored += 1;
-        } else if self.open.is_some() {
+        } else if self.open.is_some() || self.opening.is_some() {
             self.counters.channels_rejected += 1;
         } else if let Some(association) = &mut self.association
             && association.send(stream, Ppid::Dcep, &[dcep::ACK])

@@ -163,6 +163,39 @@ fn the_client_opens_and_strings_flow_both_ways() {
 }
 
 #[test]
+fn as_a_client_we_open_and_strings_flow_both_ways() {
+    for (loss, is_dtls_client) in [(0, true), (0, false), (20, true)] {
+        let mut world = World::new(loss);
+        assert!(world.bridge.set_opener("JVB data channel", "http://jitsi.org/protocols/colibri"));
+        assert!(!world.bridge.set_opener("another", ""));
+        assert_eq!(world.bridge.poll_transmit(world.now), None, "not before it can connect");
+        world.bridge.connect(is_dtls_client);
+        world.run_until(|world| world.client.messages_ready_count() > 0);
+        let open = world.client.get_next_message().unwrap();
+        let stream = open.stream_id.0;
+        assert_eq!((stream, open.ppid.0), (u16::from(!is_dtls_client), 50));
+        assert_eq!(open.payload, open_message());
+        assert!(!world.bridge.is_open() && !world.bridge.send("early"));
+
+        // Neither another message, nor a confirmation elsewhere, opens it.
+        world.client_sends(stream, 50, &[4]);
+        world.client_sends(stream + 2, 50, &[2]);
+        world.client_sends(stream, 50, &[2]);
+        world.client_sends(stream, 51, b"from the peer");
+        world.run_until(|world| world.messages() == ["from the peer"]);
+        assert_eq!(world.bridge_events[0], ChannelEvent::Opened);
+        assert_eq!(world.bridge.counters().messages_ignored, 2);
+        assert!(world.bridge.send("from us"));
+        world.run_until(|world| world.client.messages_ready_count() > 0);
+        let message = world.client.get_next_message().unwrap();
+        assert_eq!((message.stream_id.0, message.ppid.0), (stream, 51));
+        assert_eq!(message.payload, b"from us");
+        world.client_sends(7, 50, &open_message());
+        world.run_until(|world| world.bridge.counters().channels_rejected == 1);
+    }
+}
+
+#[test]
 fn large_messages_survive_twenty_percent_loss() {
     let mut world = World::connected(20);
     let text = "x".repeat(200_000);

@@ -22,13 +22,23 @@ pub struct Client {
     pub path: Option<SocketAddr>,
     pub keying: Option<KeyingMaterial>,
     pub messages: Vec<Vec<u8>>,
+    /// Confirmations of the channel, by either side.
     pub acknowledged: usize,
+    stream: StreamId,
     /// Neither receives nor sends.
     pub gone: bool,
     role: DtlsRole,
     dtls: Option<DtlsSession>,
     sctp: Option<Box<dyn DcSctpSocket>>,
-    opens_channel: bool,
+    channel: Channel,
+}
+
+/// Who opens the data channel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    Client,
+    Bridge,
+    Nobody,
 }
 
 #[derive(Debug)]
@@ -60,11 +70,12 @@ impl Client {
             keying: None,
             messages: Vec::new(),
             acknowledged: 0,
+            stream: StreamId(0),
             gone: false,
             role: DtlsRole::Client,
             dtls: None,
             sctp: None,
-            opens_channel: true,
+            channel: Channel::Client,
         }
     }
 
@@ -74,7 +85,13 @@ impl Client {
     }
 
     pub fn without_channel(mut self) -> Self {
-        self.opens_channel = false;
+        self.channel = Channel::Nobody;
+        self
+    }
+
+    /// Waits for the channel that the bridge's side opens.
+    pub fn accepting_channel(mut self) -> Self {
+        self.channel = Channel::Bridge;
         self
     }
 
@@ -88,7 +105,7 @@ impl Client {
     }
 
     pub fn send_text(&mut self, text: &str) {
-        let message = Message::new(StreamId(0), PpId(51), text.as_bytes().to_vec());
+        let message = Message::new(self.stream, PpId(51), text.as_bytes().to_vec());
         self.sctp.as_mut().unwrap().send(message, &SendOptions::default()).unwrap();
     }
 
@@ -174,8 +191,10 @@ impl Client {
             match event {
                 DtlsEvent::Connected { keying, .. } => {
                     self.keying = Some(keying);
-                    if self.opens_channel {
-                        self.open_channel(now);
+                    match self.channel {
+                        Channel::Client => self.open_channel(now),
+                        Channel::Bridge => self.sctp = Some(socket(now)),
+                        Channel::Nobody => {}
                     }
                 }
                 DtlsEvent::ApplicationData(packet) => {
@@ -188,6 +207,13 @@ impl Client {
         }
         while let Some(message) = self.sctp.as_mut().and_then(|sctp| sctp.get_next_message()) {
             match message.ppid.0 {
+                50 if message.payload.first() == Some(&3) => {
+                    self.acknowledged += 1;
+                    self.stream = message.stream_id;
+                    let ack = Message::new(self.stream, PpId(50), vec![2]);
+                    let sctp = self.sctp.as_mut().unwrap();
+                    sctp.send(ack, &SendOptions::default()).unwrap();
+                }
                 50 => self.acknowledged += 1,
                 _ => self.messages.push(message.payload),
             }
@@ -206,14 +232,7 @@ impl Client {
     }
 
     fn open_channel(&mut self, now: Timestamp) {
-        let options = Options {
-            max_retransmissions: None,
-            max_init_retransmits: None,
-            max_timer_backoff_duration: Some(Duration::from_secs(3)),
-            ..Options::default()
-        };
-        let mut sctp = dcsctp::new_socket("client", &options);
-        sctp.advance_time(SocketTime::zero() + now.since(Timestamp::ZERO));
+        let mut sctp = socket(now);
         sctp.connect();
         let label = "JVB data channel";
         let mut open = vec![3, 0, 0, 0, 0, 0, 0, 0, 0, label.len() as u8, 0, 0];
@@ -222,6 +241,18 @@ impl Client {
         sctp.send(open, &SendOptions::default()).unwrap();
         self.sctp = Some(sctp);
     }
+}
+
+fn socket(now: Timestamp) -> Box<dyn DcSctpSocket> {
+    let options = Options {
+        max_retransmissions: None,
+        max_init_retransmits: None,
+        max_timer_backoff_duration: Some(Duration::from_secs(3)),
+        ..Options::default()
+    };
+    let mut sctp = dcsctp::new_socket("client", &options);
+    sctp.advance_time(SocketTime::zero() + now.since(Timestamp::ZERO));
+    sctp
 }
 
 fn instant(now: Timestamp) -> std::time::Instant {
