@@ -1,7 +1,7 @@
 //! Per-stream work on video: what a source sends, what each receiver gets of it, and how losses are
 //! repaired.
 //!
-//! A [`MediaSource`] knows the encodings and layers of one sent source. A [`SourceProjection`] turns
+//! A [`BandwidthAllocator`] decides which layers of which sources a receiver gets. A [`MediaSource`] knows the encodings and layers of one sent source. A [`SourceProjection`] turns
 //! its packets into one flawless stream for one receiver (JVB: `AdaptiveSourceProjection`). A
 //! [`SourceHistory`] keeps the packets of a source once for all receivers; [`MissingPackets`] asks
 //! the sender for what was lost. No clocks, sockets or threads: times are passed in, and packets go
@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod allocation;
 mod frame_parser;
 mod history;
 mod layer_bitrate;
@@ -24,6 +25,12 @@ mod source_layers;
 mod video_codec;
 mod video_packet;
 
+pub use allocation::{
+    Allocation, AllocationChange, AllocationConfig, AllocationReason, AllocationSettings,
+    AllocationSnapshot, AllocationTrigger, BandwidthAllocator, CandidateSource,
+    ConferenceSizeLimits, ConstraintReceiver, LastN, MAX_CONSTRAINED_SOURCES, MaxHeight,
+    SenderConstraint, SenderConstraints, SourceAllocation, VideoConstraints,
+};
 pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES, MalformedDescriptor};
 pub use history::{
     HISTORY_TIME, HistoryEntry, MAX_HISTORY_BYTES, MAX_HISTORY_PACKETS, SourceHistory,
