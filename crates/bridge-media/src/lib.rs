@@ -17,6 +17,7 @@ mod layer_bitrate;
 mod layer_index;
 mod nack;
 mod projection;
+mod reception;
 mod renumbering;
 mod retransmission;
 mod sender_clock;
@@ -39,7 +40,7 @@ pub use audio::{
     RedPacket, RedPolicy, RedStream, SendingActivity, SilenceConfig, SilenceFilter, SpeechActivity,
     SpeechActivityConfig, SpeechEvent, write_red,
 };
-pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES};
+pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES, MalformedDescriptor};
 pub use history::{
     HISTORY_TIME, HistoryEntry, MAX_HISTORY_BYTES, MAX_HISTORY_PACKETS, SourceHistory,
 };
@@ -48,6 +49,11 @@ pub use layer_index::LayerIndex;
 pub use nack::{MAX_GAP, MAX_MISSING, MAX_NACKS_PER_PACKET, MissingPackets};
 pub use projection::{
     Decision, PayloadRewrite, ProjectionCounters, Refusal, Rewrite, SentPacket, SourceProjection,
+};
+pub use reception::{
+    EndpointReception, MAX_RECEIVED_SOURCES, MAX_UNANNOUNCED_AUDIO, Received, ReceivedAudio,
+    ReceivedEncoding, ReceivedPayloadType, ReceivedSource, ReceivedVideo, ReceptionCounters,
+    ReceptionRefusal,
 };
 pub use renumbering::{Renumbering, StreamRenumbering};
 pub use retransmission::{

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bridge_media::{
-    Decision, FrameParser, LayerIndex, PayloadRewrite, Refusal, SenderClock, SourceProjection,
-    VideoCodec, VideoPacket,
+    Decision, FrameDescription, FrameParser, LayerIndex, PayloadRewrite, Refusal, SenderClock,
+    SourceProjection, VideoCodec, VideoPacket,
 };
 use bridge_rtp::codec::{MAX_DEPENDENCY_DESCRIPTOR_LEN, Vp8Descriptor, Vp9Descriptor};
 use bridge_rtp::{RtpHeader, RtpPacketMut};
@@ -104,12 +104,17 @@ impl Bridge {
             payload_type: header.payload_type,
             received: packet.received,
             capture: clock.capture_time(header.timestamp),
-            frame: self.parsers.entry(packet.encoding).or_default().parse(
-                packet.codec,
-                header.sequence_number,
-                header.payload(&bytes),
-                packet.dependency_descriptor.as_deref(),
-            ),
+            frame: self
+                .parsers
+                .entry(packet.encoding)
+                .or_default()
+                .parse(
+                    packet.codec,
+                    header.sequence_number,
+                    header.payload(&bytes),
+                    packet.dependency_descriptor.as_deref(),
+                )
+                .unwrap_or(FrameDescription::Unparsed),
         }
     }
 
