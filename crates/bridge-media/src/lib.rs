@@ -1,5 +1,5 @@
-//! Per-stream work on video: what a source sends, what each receiver gets of it, and how losses are
-//! repaired.
+//! Per-stream work: what a source sends, what each receiver gets of it, and how losses are repaired.
+//! Who speaks ([`SpeechActivity`]) and what becomes of sound ([`AudioStream`], [`RedStream`]).
 //!
 //! A [`BandwidthAllocator`] decides which layers of which sources a receiver gets. A [`MediaSource`] knows the encodings and layers of one sent source. A [`SourceProjection`] turns
 //! its packets into one flawless stream for one receiver (JVB: `AdaptiveSourceProjection`). A
@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod allocation;
+mod audio;
 mod frame_parser;
 mod history;
 mod layer_bitrate;
@@ -30,6 +31,14 @@ pub use allocation::{
     AllocationSnapshot, AllocationTrigger, BandwidthAllocator, CandidateSource,
     ConferenceSizeLimits, ConstraintReceiver, LastN, MAX_CONSTRAINED_SOURCES, MaxHeight,
     SenderConstraint, SenderConstraints, SourceAllocation, VideoConstraints,
+};
+pub use audio::{
+    AudioOutcome, AudioPacket, AudioRefusal, AudioStream, AudioSubscription, AudioSubscriptions,
+    ConnectivityChange, ConnectivityConfig, EndpointConnectivity, LoudestConfig, LoudestRouting,
+    LoudestSpeakers, MAX_LOST_REMEMBERED, MAX_RED_BLOCKS, MAX_SPEAKERS, MAX_SUBSCRIBED_NAMES,
+    PlainAudio, REPORT_DELAY, Ranking, RedAction, RedBlock, RedConfig, RedDistance, RedError,
+    RedPacket, RedPolicy, RedStream, SendingActivity, SilenceConfig, SilenceFilter, SpeechActivity,
+    SpeechActivityConfig, SpeechEvent, write_red,
 };
 pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES, MalformedDescriptor};
 pub use history::{
