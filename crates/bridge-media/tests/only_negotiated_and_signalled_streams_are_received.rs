@@ -20,7 +20,7 @@ fn frame(sequence_number: u16) -> Rtp {
 
 #[test]
 fn payload_types_must_be_negotiated() {
-    let mut nothing = EndpointReception::new();
+    let mut nothing = EndpointReception::default();
     nothing.set_sources(&[audio(AUDIO, AUDIO_SSRC), video(CAMERA, &SSRCS)]);
     for rtp in [frame(1), Rtp::sound(1, None)] {
         let refused = receive(&mut nothing, at_ms(0), &rtp).unwrap_err();

@@ -4,9 +4,9 @@
 
 mod common;
 
-use bridge_media::{EndpointReception, ReceptionRefusal};
+use bridge_media::{EndpointReception, ReceptionRefusal, SilenceConfig};
 use common::at_ms;
-use common::endpoint::{AUDIO, Rtp, SSRCS, VP8, receive, reception};
+use common::endpoint::{AUDIO, Rtp, SSRCS, VP8, extension_ids, payload_types, receive, reception};
 
 fn frame(number: u16) -> Rtp {
     Rtp::new(VP8, SSRCS[0], number, &[0x10, 0, 0, 0])
@@ -89,5 +89,36 @@ fn sound_that_nobody_gets_is_measured_only() {
     assert!(quiet.bytes.is_empty());
     reception.set_audio_forwarded(true);
     assert_eq!(number(&mut reception, &Rtp::sound(3, Some(30))), 2);
-    assert_eq!((reception.counters().audio, reception.counters().audio_not_forwarded), (2, 1));
+    reception.set_audio_forwarded(false);
+    assert_eq!(number(&mut reception, &Rtp::sound(4, None)), 3, "without level nobody is louder");
+    assert_eq!((reception.counters().audio, reception.counters().audio_not_forwarded), (3, 1));
+}
+
+#[test]
+fn silence_ends_after_a_few_packets_and_leaves_no_gap() {
+    let mut reception = reception();
+    assert_eq!(number(&mut reception, &Rtp::sound(1, Some(30))), 1);
+    let silent: Vec<_> = (2..100)
+        .filter_map(|at| receive(&mut reception, at_ms(0), &Rtp::sound(at, Some(127))).ok())
+        .map(|output| output.number())
+        .collect();
+    assert_eq!(silent, [2, 3, 4, 5]);
+    // Another SSRC has its own silence.
+    let other = Rtp { ssrc: 9, ..Rtp::sound(1, Some(127)) };
+    assert_eq!(number(&mut reception, &other), 1);
+    assert_eq!(number(&mut reception, &Rtp::sound(100, Some(30))), 6);
+    assert_eq!(reception.counters().silence, 94);
+}
+
+#[test]
+fn silence_is_forwarded_if_configured_so() {
+    let mut reception = EndpointReception::with_silence(SilenceConfig {
+        discard_silence: false,
+        ..SilenceConfig::default()
+    });
+    reception.set_payload_types(payload_types());
+    reception.set_extension_ids(extension_ids());
+    for at in 1..100 {
+        assert_eq!(number(&mut reception, &Rtp::sound(at, Some(127))), at);
+    }
 }

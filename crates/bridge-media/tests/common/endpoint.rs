@@ -159,16 +159,20 @@ pub fn payload_types() -> [ReceivedPayloadType<'static>; 7] {
     ]
 }
 
-/// Of an endpoint with a microphone and a camera in three encodings.
-pub fn reception() -> EndpointReception {
-    let mut reception = EndpointReception::new();
-    reception.set_payload_types(payload_types());
-    reception.set_extension_ids(HeaderExtensionIds {
+pub fn extension_ids() -> HeaderExtensionIds {
+    HeaderExtensionIds {
         audio_level: Some(LEVEL_ID),
         dependency_descriptor: Some(DESCRIPTOR_ID),
         video_layers_allocation: Some(ALLOCATION_ID),
         ..HeaderExtensionIds::default()
-    });
+    }
+}
+
+/// Of an endpoint with a microphone and a camera in three encodings.
+pub fn reception() -> EndpointReception {
+    let mut reception = EndpointReception::default();
+    reception.set_payload_types(payload_types());
+    reception.set_extension_ids(extension_ids());
     reception.set_sources(&[audio(AUDIO, AUDIO_SSRC), video(CAMERA, &SSRCS)]);
     reception
 }
@@ -217,7 +221,7 @@ pub fn receive_bytes(
             packet: None,
         },
         Received::AudioLevel { source, level } => {
-            let level = level.map(|level| level.level);
+            let level = Some(level.level);
             return Ok(Output { source, header, bytes: Vec::new(), level, packet: None });
         }
         Received::Video(video) => {
