@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests use this")]
 
 pub mod dependency;
+pub mod endpoint;
 pub mod vp8;
 pub mod vp9;
 
