@@ -119,12 +119,8 @@ fn example_8_rates_that_do_not_rise() {
     rates[..6].copy_from_slice(&[40, 70, 200, 120, 150, 180]);
     // The first two of 360 pixels are left out, as for every camera.
     let sources = [Sent::camera("a", rates)];
-    expect(&only_full_rate_360(), &sources, 130, &["180@15"], (70, 180));
-    expect(&only_full_rate_360(), &sources, 205, &["360@30"], (180, 180));
-}
-
-fn only_full_rate_360() -> AllocationSettings {
-    tiles(360)
+    expect(&tiles(360), &sources, 130, &["180@15"], (70, 180));
+    expect(&tiles(360), &sources, 205, &["360@30"], (180, 180));
 }
 
 #[test]
@@ -154,7 +150,7 @@ fn series(settings: AllocationSettings, first: VideoType, until_kbps: u64) -> Ve
     let mut states: Vec<(u64, String)> = vec![];
     for kbps in (0..=until_kbps).step_by(10) {
         let is_oversending = receiver.with_estimate(&sources, kbps * 1_000).is_oversending;
-        let names = receiver.targets(&sources).map_names();
+        let names = series_names(&receiver.targets(&sources));
         let state = names + if is_oversending { "!" } else { "" };
         if states.last().is_none_or(|(_, last)| *last != state) {
             states.push((kbps, state));
@@ -163,18 +159,10 @@ fn series(settings: AllocationSettings, first: VideoType, until_kbps: u64) -> Ve
     states
 }
 
-trait MapNames {
-    fn map_names(&self) -> String;
-}
-
-impl MapNames for Vec<String> {
-    /// As the series of the contract call them.
-    fn map_names(&self) -> String {
-        let names = self
-            .iter()
-            .map(|name| name.replace("180@", "ld").replace("360@", "sd").replace("720@", "hd"));
-        names.collect::<Vec<_>>().join(" ")
-    }
+/// As the series of the contract call the layers.
+fn series_names(targets: &[String]) -> String {
+    let names = targets.join(" ");
+    names.replace("180@", "ld").replace("360@", "sd").replace("720@", "hd")
 }
 
 #[track_caller]

@@ -103,7 +103,7 @@ fn rising_layers() -> impl Strategy<Value = Vec<LayerState>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn it_is_as_the_rules_say(
