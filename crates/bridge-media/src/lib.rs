@@ -1,5 +1,5 @@
-//! Per-stream work on video: what a source sends, what each receiver gets of it, and how losses are
-//! repaired.
+//! Per-stream work: what a source sends, what each receiver gets of it, and how losses are repaired.
+//! Who speaks ([`SpeechActivity`]) and what becomes of sound ([`AudioStream`], [`RedStream`]).
 //!
 //! A [`BandwidthAllocator`] decides which layers of which sources a receiver gets. A [`MediaSource`] knows the encodings and layers of one sent source. A [`SourceProjection`] turns
 //! its packets into one flawless stream for one receiver (JVB: `AdaptiveSourceProjection`). A
@@ -10,12 +10,14 @@
 #![forbid(unsafe_code)]
 
 mod allocation;
+mod audio;
 mod frame_parser;
 mod history;
 mod layer_bitrate;
 mod layer_index;
 mod nack;
 mod projection;
+mod reception;
 mod renumbering;
 mod retransmission;
 mod sender_clock;
@@ -30,7 +32,15 @@ pub use allocation::{
     ConferenceSizeLimits, ConstraintReceiver, LastN, MAX_CONSTRAINED_SOURCES, MaxHeight,
     SenderConstraint, SenderConstraints, SourceAllocation, VideoConstraints,
 };
-pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES};
+pub use audio::{
+    AudioOutcome, AudioPacket, AudioRefusal, AudioStream, AudioSubscription, AudioSubscriptions,
+    ConnectivityChange, ConnectivityConfig, EndpointConnectivity, LoudestConfig, LoudestRouting,
+    LoudestSpeakers, MAX_LOST_REMEMBERED, MAX_RED_BLOCKS, MAX_SPEAKERS, MAX_SUBSCRIBED_NAMES,
+    PlainAudio, REPORT_DELAY, Ranking, RedAction, RedBlock, RedConfig, RedDistance, RedError,
+    RedPacket, RedPolicy, RedStream, SendingActivity, SilenceConfig, SilenceFilter, SpeechActivity,
+    SpeechActivityConfig, SpeechEvent, write_red,
+};
+pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES, MalformedDescriptor};
 pub use history::{
     HISTORY_TIME, HistoryEntry, MAX_HISTORY_BYTES, MAX_HISTORY_PACKETS, SourceHistory,
 };
@@ -39,6 +49,11 @@ pub use layer_index::LayerIndex;
 pub use nack::{MAX_GAP, MAX_MISSING, MAX_NACKS_PER_PACKET, MissingPackets};
 pub use projection::{
     Decision, PayloadRewrite, ProjectionCounters, Refusal, Rewrite, SentPacket, SourceProjection,
+};
+pub use reception::{
+    EndpointReception, MAX_RECEIVED_SOURCES, MAX_UNANNOUNCED_AUDIO, Received, ReceivedAudio,
+    ReceivedEncoding, ReceivedPayloadType, ReceivedSource, ReceivedVideo, ReceptionCounters,
+    ReceptionRefusal,
 };
 pub use renumbering::{Renumbering, StreamRenumbering};
 pub use retransmission::{
