@@ -91,6 +91,15 @@ fn a_source_that_is_not_loud_is_reported_though() {
 }
 
 #[test]
+fn a_packet_of_padding_leaves_no_gap() {
+    let mut stream = AudioStream::default();
+    assert_eq!(numbers(&mut stream, 1, &[SPEECH]), [1]);
+    stream.discard(2);
+    stream.discard(3);
+    assert_eq!(numbers(&mut stream, 4, &[SPEECH]), [2]);
+}
+
+#[test]
 fn what_is_too_late_has_no_number() {
     let mut stream = AudioStream::default();
     assert_eq!(numbers(&mut stream, 5_000, &[SPEECH]), [5_000]);

@@ -93,6 +93,18 @@ fn a_late_packet_that_was_recovered_is_not_repeated() {
 }
 
 #[test]
+fn plain_packets_between_redundant_ones_come_once() {
+    let mut stream = RedStream::new();
+    let plain = |stream: &mut RedStream, n: u16| stream.accept_plain(FIRST.wrapping_add(n));
+    assert_eq!(strip(&mut stream, 0, 2), [0]);
+    assert!(plain(&mut stream, 1));
+    assert_eq!(strip(&mut stream, 2, 2), [2]);
+    assert_eq!(strip(&mut stream, 4, 2), [3, 4]);
+    assert!(!plain(&mut stream, 3));
+    assert!(plain(&mut stream, 5));
+}
+
+#[test]
 fn what_a_receiver_gets_follows_policy_and_negotiation() {
     use RedAction::{Forward, Protect, Strip};
     for (policy, is_red, has_red, expected) in [

@@ -34,6 +34,10 @@ fn of_four_speakers_the_quietest_is_left_out() {
     run(&mut loudest, 0, 200, &[(1, 90), (2, 60), (3, 100), (4, 70)]);
     assert_eq!(routed(&mut loudest, 1..=4), [1, 3, 4]);
     assert_eq!(loudest.poll_change(), None);
+    assert_eq!(
+        [1, 2, 3, 4, 5].map(|key| loudest.is_ranked(&key)),
+        [true, false, true, true, false]
+    );
     loudest.set_dominant(Some(2));
     assert_eq!(routed(&mut loudest, 1..=4), [1, 2, 3, 4]);
     loudest.set_dominant(Some(3));
@@ -110,6 +114,7 @@ fn without_the_feature_everybody_is_forwarded() {
     }
     assert_eq!(loudest.poll_timeout(), None);
     assert_eq!(loudest.poll_change(), None);
+    assert!(loudest.is_ranked(&5) && loudest.is_ranked(&777));
 }
 
 #[test]

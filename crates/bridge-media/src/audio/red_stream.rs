@@ -155,6 +155,13 @@ impl RedStream {
         Ok(())
     }
 
+    /// Whether receivers of stripped audio get a plain packet that the sender put between redundant
+    /// ones: not if it was recovered before. Differs from JVB, which may send one number twice.
+    pub fn accept_plain(&mut self, sequence_number: u16) -> bool {
+        let index = self.advance(sequence_number);
+        self.note_emitted(index)
+    }
+
     /// Writes the payload of redundant audio for a packet of plain audio: up to two packets before
     /// it, as `config` says and as they are known, then its own. Answers the length; `None` if not
     /// even that fits `out`, then the packet is to be forwarded unchanged.

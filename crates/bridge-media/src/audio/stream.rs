@@ -80,6 +80,12 @@ impl AudioStream {
         AudioOutcome { forwarded, reported_level }
     }
 
+    /// Takes out a packet that is nothing but padding.
+    pub fn discard(&mut self, sequence_number: u16) {
+        let index = self.unwrapper.update(sequence_number);
+        self.renumbering.discard(index);
+    }
+
     /// The number of a lost packet that was recovered from the redundancy of a later one, which
     /// [`Self::handle_packet`] has let pass. `None` if it was not lost: it came before, was
     /// discarded, or is too old.
