@@ -310,7 +310,9 @@ impl EgressSink for SocketSink<'_> {
 }
 
 /// Tells the engine how long the next datagrams waited; zero if not notably.
-fn tell_age(_shard: &mut Shard, _age: Duration) {}
+fn tell_age(shard: &mut Shard, age: Duration) {
+    shard.set_datagram_age(age);
+}
 
 /// Pins to the `index`-th core that this process may use; silently stays free if there is none.
 fn pin_current_thread(index: usize) {

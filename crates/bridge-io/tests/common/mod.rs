@@ -10,8 +10,9 @@ use bridge_io::{Clock, CoalescingSettings, IoCounters, UdpSettings, UdpShards, b
 use bridge_metrics::ShardCounters;
 use bridge_rtp::{PacketKind, RtpHeader};
 use bridge_shard::{
-    ConferenceSnapshot, EventSink, MediaDescription, PayloadType, SessionAction, SessionCommand,
-    SessionEvent, SessionSetup, ShardCommand, ShardSettings, StreamDescription, StreamRole,
+    ConferenceSnapshot, EventSink, MediaDescription, MediaSettings, PayloadType, SessionAction,
+    SessionCommand, SessionEvent, SessionSetup, ShardCommand, ShardSettings, StreamDescription,
+    StreamRole,
 };
 use bridge_transport::{
     CandidateKind, IceSettings, LocalIce, PeerTransport, RemoteCandidate, RemoteTransport,
@@ -60,8 +61,11 @@ impl Bridge {
         let dtls = DtlsContext::new(DtlsSettings::default(), clock.origin()).unwrap();
         let context = TransportContext::new(dtls, IceSettings::default(), clock.origin());
         let events = Arc::new(Events::default());
-        let shard_settings =
-            ShardSettings { local_addresses: [address].into(), context: context.clone() };
+        let shard_settings = ShardSettings {
+            local_addresses: [address].into(),
+            context: context.clone(),
+            media: MediaSettings::default(),
+        };
         let shards = bound.start(&settings, shard_settings, events.clone(), clock).unwrap();
         let streams = (1..=sessions).map(|session| {
             let role = StreamRole::Primary { encoding: 0 };
