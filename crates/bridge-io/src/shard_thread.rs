@@ -1,19 +1,22 @@
 //! The loop of one shard: wait, receive whole batches, let the engine work, send.
 
 use crate::clock::Clock;
-use crate::socket::{ReceiveBuffers, SendBuffers, UdpSocket};
+use crate::coalescing::{CoalescingSettings, CoalescingWindow, Traffic};
+use crate::datagram_age::ArrivalClock;
+use crate::io_counters::{IoCounters, SharedIoCounters};
+use crate::receive_buffers::{RECEIVE_BATCH, ReceiveBuffers};
+use crate::send_buffers::SendBuffers;
+use crate::socket::UdpSocket;
+use crate::turn_budget::TurnBudget;
 use crate::waker::EventWaker;
-use bridge_shard::{EgressSink, Run, Shard};
+use crate::watched_thread::StopFlag;
+use bridge_shard::{EgressSink, Run, Shard, ShardGroup};
 use bridge_units::Timestamp;
-use rustix::event::epoll;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// Receive calls on one socket before the other sockets, the inbox and the timers get their turn.
-const RECEIVE_CALLS_PER_TURN: usize = 4;
 
 /// The longest wait, so that counters are published also when nothing happens.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -27,19 +30,11 @@ const MAX_EPOLL_EVENTS: usize = 64;
 /// The epoll tag of the eventfd; sockets are tagged with their index.
 const WAKER_TAG: u64 = u64::MAX;
 
-/// Tells all threads to end.
-#[derive(Clone, Default)]
-pub(crate) struct StopFlag(Arc<AtomicBool>);
+/// Datagrams that waited for less are as good as new: the shard is told of older ones only.
+const NOTABLE_AGE: Duration = Duration::from_millis(5);
 
-impl StopFlag {
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
+/// Turns that are longer keep timers and STUN waiting.
+const LONG_TURN: Duration = Duration::from_millis(10);
 
 /// One shard with its sockets.
 pub(crate) struct ShardThread {
@@ -47,8 +42,25 @@ pub(crate) struct ShardThread {
     sockets: Vec<UdpSocket>,
     waker: EventWaker,
     epoll: OwnedFd,
-    clock: Clock,
-    stop: StopFlag,
+    group: Arc<ShardGroup>,
+    driving: Driving,
+    window: CoalescingWindow,
+    budget: TurnBudget,
+    arrivals: ArrivalClock,
+    counters: IoCounters,
+}
+
+/// What a shard's thread gets from who starts it.
+pub(crate) struct Driving {
+    pub(crate) clock: Clock,
+    pub(crate) stop: StopFlag,
+    pub(crate) coalescing: CoalescingSettings,
+    pub(crate) counters: SharedIoCounters,
+}
+
+struct Buffers {
+    receive: ReceiveBuffers,
+    send: SendBuffers,
 }
 
 impl ShardThread {
@@ -56,8 +68,8 @@ impl ShardThread {
         shard: Shard,
         sockets: Vec<UdpSocket>,
         waker: EventWaker,
-        clock: Clock,
-        stop: StopFlag,
+        group: Arc<ShardGroup>,
+        driving: Driving,
     ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let flags = epoll::EventFlags::IN;
@@ -65,7 +77,18 @@ impl ShardThread {
         for (index, socket) in sockets.iter().enumerate() {
             epoll::add(&epoll, socket, epoll::EventData::new_u64(index as u64), flags)?;
         }
-        Ok(Self { shard, sockets, waker, epoll, clock, stop })
+        Ok(Self {
+            shard,
+            sockets,
+            waker,
+            epoll,
+            group,
+            window: CoalescingWindow::new(driving.coalescing),
+            budget: TurnBudget::default(),
+            arrivals: ArrivalClock::default(),
+            counters: IoCounters::default(),
+            driving,
+        })
     }
 
     /// Runs until the stop flag is set.
@@ -73,73 +96,196 @@ impl ShardThread {
         if let Some(index) = pin_to {
             pin_current_thread(index);
         }
-        let mut buffers = ReceiveBuffers::new();
-        let mut send_buffers = SendBuffers::new();
+        let mut buffers = Buffers { receive: ReceiveBuffers::new(), send: SendBuffers::new() };
         let mut events = Vec::with_capacity(MAX_EPOLL_EVENTS);
         let mut published = Timestamp::ZERO;
-        while !self.stop.is_set() {
-            self.wait(&mut events);
-            self.turn(&mut buffers, &mut send_buffers, &events);
-            let now = self.clock.now();
-            if now - published >= PUBLISH_INTERVAL {
-                self.shard.publish_counters();
-                published = now;
+        let mut idle_since = self.driving.clock.now();
+        while !self.driving.stop.is_set() {
+            self.wait(idle_since, &mut events);
+            self.turn(idle_since, &events, &mut buffers);
+            idle_since = self.driving.clock.now();
+            if idle_since - published >= PUBLISH_INTERVAL {
+                self.publish();
+                published = idle_since;
             }
         }
+        self.publish();
     }
 
-    fn wait(&mut self, events: &mut Vec<epoll::Event>) {
-        let wait = self.shard.poll_timeout().since(self.clock.now()).min(MAX_WAIT);
-        let timeout = rustix::event::Timespec {
-            tv_sec: wait.as_secs() as i64,
-            tv_nsec: i64::from(wait.subsec_nanos()),
-        };
+    fn wait(&mut self, now: Timestamp, events: &mut Vec<epoll::Event>) {
+        let timeout = timespec(self.shard.poll_timeout().since(now).min(MAX_WAIT));
         events.clear();
         // EINTR is the only error that can occur; the next turn waits again.
         let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), Some(&timeout));
     }
 
-    fn turn(
-        &mut self,
-        buffers: &mut ReceiveBuffers,
-        send_buffers: &mut SendBuffers,
-        events: &[epoll::Event],
-    ) {
-        let now = self.clock.now();
-        for event in events {
-            match event.data.u64() {
-                WAKER_TAG => self.waker.drain(),
-                index => self.receive(now, index as usize, buffers, send_buffers),
+    fn turn(&mut self, idle_since: Timestamp, events: &[epoll::Event], buffers: &mut Buffers) {
+        let mut now = self.driving.clock.now();
+        let readable = events.iter().map(|event| event.data.u64()).filter(|tag| *tag != WAKER_TAG);
+        let sockets = readable.clone().count();
+        if sockets < events.len() {
+            self.waker.drain();
+        }
+        let window = if sockets > 0 { self.window.open(idle_since, now) } else { None };
+        if let Some(end) = window {
+            now = self.linger(now, end, buffers);
+        }
+        let begin = now;
+        let mut taken = Taken::default();
+        for index in readable {
+            taken += self.receive(begin, index as usize, sockets, buffers);
+        }
+        if sockets > 0 {
+            now = self.driving.clock.now();
+            self.end_batch(now, buffers);
+            now = self.driving.clock.now();
+            self.budget.note(taken.messages, now - begin);
+        }
+        if window.is_some() {
+            self.window.close(taken.rtp_messages);
+            self.counters.coalesced_messages += taken.rtp_messages as u64;
+        }
+        self.serve(now, buffers);
+        self.note_turn(self.driving.clock.now() - begin);
+    }
+
+    /// Lets more datagrams arrive until `end`, and serves what cannot wait; the time after it.
+    fn linger(&mut self, mut now: Timestamp, end: Timestamp, buffers: &mut Buffers) -> Timestamp {
+        self.counters.coalescing_windows += 1;
+        while now < end {
+            let until = end.min(self.shard.poll_timeout());
+            let timeout = timespec(until - now);
+            let mut waker = [PollFd::new(&self.waker, PollFlags::IN)];
+            let woken =
+                rustix::event::poll(&mut waker, Some(&timeout)).is_ok_and(|ready| ready > 0);
+            now = self.driving.clock.now();
+            if woken {
+                self.waker.drain();
+            }
+            if woken || self.shard.poll_timeout() <= now {
+                self.serve(now, buffers);
+                now = self.driving.clock.now();
             }
         }
-        let mut sink = SocketSink { sockets: &mut self.sockets, buffers: send_buffers };
+        now
+    }
+
+    /// Gives inbox and timers their turn.
+    fn serve(&mut self, now: Timestamp, buffers: &mut Buffers) {
+        let mut sink = SocketSink {
+            sockets: &mut self.sockets,
+            buffers: &mut buffers.send,
+            counters: &mut self.counters,
+        };
         self.shard.handle_inbox(now, &mut sink);
         self.shard.handle_timeout(now, &mut sink);
         self.shard.end_batch(now, &mut sink);
     }
 
+    fn end_batch(&mut self, now: Timestamp, buffers: &mut Buffers) {
+        let mut sink = SocketSink {
+            sockets: &mut self.sockets,
+            buffers: &mut buffers.send,
+            counters: &mut self.counters,
+        };
+        self.shard.end_batch(now, &mut sink);
+    }
+
+    /// Takes what one of `sockets` readable ones has, up to its share of the turn that began at
+    /// `begin`. What is to be forwarded is collected: the larger the batch, the longer the runs.
     fn receive(
         &mut self,
-        now: Timestamp,
+        begin: Timestamp,
         index: usize,
-        buffers: &mut ReceiveBuffers,
-        send_buffers: &mut SendBuffers,
-    ) {
-        for _ in 0..RECEIVE_CALLS_PER_TURN {
-            let full = match self.sockets[index].receive(buffers) {
-                Ok(0) | Err(_) => return,
-                Ok(messages) => messages == crate::socket::RECEIVE_BATCH,
+        sockets: usize,
+        buffers: &mut Buffers,
+    ) -> Taken {
+        let share = self.budget.messages(sockets);
+        let mut taken = Taken::default();
+        loop {
+            let wanted = (share - taken.messages).min(RECEIVE_BATCH);
+            let messages = match self.sockets[index].receive_some(&mut buffers.receive, wanted) {
+                Ok(messages) => messages,
+                Err(error) => {
+                    let failed = error.kind() != io::ErrorKind::WouldBlock;
+                    self.counters.receive_errors += u64::from(failed);
+                    return taken;
+                }
             };
-            let mut sink = SocketSink { sockets: &mut self.sockets, buffers: send_buffers };
-            let shard = &mut self.shard;
-            buffers.for_each(|from, datagram| {
-                shard.handle_datagram(now, index as u16, from, datagram, &mut sink);
-            });
-            self.shard.end_batch(now, &mut sink);
-            if !full {
-                return;
+            let now = self.driving.clock.now();
+            taken.messages += messages;
+            taken.rtp_messages += buffers.receive.rtp_messages();
+            self.counters.messages_truncated += buffers.receive.truncated() as u64;
+            self.handle_datagrams(now, index, buffers);
+            if messages < wanted {
+                return taken;
+            }
+            if taken.messages >= share || TurnBudget::is_spent(begin, now) {
+                self.counters.turns_cut += 1;
+                return taken;
             }
         }
+    }
+
+    fn handle_datagrams(&mut self, now: Timestamp, index: usize, buffers: &mut Buffers) {
+        let taken_at = self.arrivals.taken_at(now);
+        let shard = &mut self.shard;
+        let mut sink = SocketSink {
+            sockets: &mut self.sockets,
+            buffers: &mut buffers.send,
+            counters: &mut self.counters,
+        };
+        let mut told = Duration::ZERO;
+        let (mut aged, mut oldest) = (0, Duration::ZERO);
+        buffers.receive.for_each_aged(taken_at, |age, from, datagram| {
+            let age = if age > NOTABLE_AGE { age } else { Duration::ZERO };
+            if age != told {
+                tell_age(shard, age);
+                told = age;
+            }
+            aged += u64::from(!age.is_zero());
+            oldest = oldest.max(age);
+            shard.handle_datagram(now, index as u16, from, datagram, &mut sink);
+        });
+        if !told.is_zero() {
+            tell_age(shard, Duration::ZERO);
+        }
+        self.counters.datagrams_aged += aged;
+        let counter = &mut self.counters.oldest_datagram_micros;
+        *counter = (*counter).max(micros(oldest));
+    }
+
+    fn note_turn(&mut self, elapsed: Duration) {
+        self.counters.turns += 1;
+        self.counters.long_turns += u64::from(elapsed > LONG_TURN);
+        let counter = &mut self.counters.longest_turn_micros;
+        *counter = (*counter).max(micros(elapsed));
+    }
+
+    fn publish(&mut self) {
+        self.shard.publish_counters();
+        self.driving.counters.store(self.counters);
+        // A conference may have its receivers on other shards than its senders.
+        let mut totals = Traffic::default();
+        for counters in self.group.counters() {
+            totals.received += counters.rtp_in;
+            totals.sent += counters.rtp_out;
+        }
+        self.window.note_traffic(totals);
+    }
+}
+
+/// Messages that a turn took.
+#[derive(Clone, Copy, Default)]
+struct Taken {
+    messages: usize,
+    rtp_messages: usize,
+}
+
+impl std::ops::AddAssign for Taken {
+    fn add_assign(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.rtp_messages += other.rtp_messages;
     }
 }
 
@@ -147,6 +293,7 @@ impl ShardThread {
 struct SocketSink<'a> {
     sockets: &'a mut [UdpSocket],
     buffers: &'a mut SendBuffers,
+    counters: &'a mut IoCounters,
 }
 
 impl EgressSink for SocketSink<'_> {
@@ -155,11 +302,16 @@ impl EgressSink for SocketSink<'_> {
         for some in runs.chunk_by(|a, b| a.local == b.local) {
             let Some(first) = some.first() else { continue };
             if let Some(socket) = self.sockets.get_mut(usize::from(first.local)) {
-                outcome += socket.send(self.buffers, arena, some);
+                outcome += socket.send_counted(self.buffers, arena, some, self.counters);
             }
         }
         outcome
     }
+}
+
+/// Tells the engine how long the next datagrams waited; zero if not notably.
+fn tell_age(shard: &mut Shard, age: Duration) {
+    shard.set_datagram_age(age);
 }
 
 /// Pins to the `index`-th core that this process may use; silently stays free if there is none.
@@ -175,4 +327,15 @@ fn pin_current_thread(index: usize) {
     if let Err(error) = rustix::thread::sched_setaffinity(None, &own) {
         tracing::warn!(%error, "cannot pin a shard to its core");
     }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: duration.as_secs().cast_signed(),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

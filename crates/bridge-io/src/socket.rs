@@ -3,55 +3,29 @@
 //! recvmmsg with UDP_GRO and sendmmsg with UDP_SEGMENT are called directly: no crate offers
 //! sendmmsg with a segment size per message, which is what makes forwarding cheap.
 
+use crate::io_counters::IoCounters;
+use crate::receive_buffers::{RECEIVE_BATCH, ReceiveBuffers};
+use crate::send_buffers::{SEND_BATCH, SendBuffers};
 use bridge_shard::{Run, SendOutcome};
 use libc::{c_int, c_void};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::mem::size_of;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-
-/// Messages per receive call.
-pub(crate) const RECEIVE_BATCH: usize = 32;
-
-/// Bytes per received message: with UDP_GRO the kernel joins up to 64 kB.
-pub(crate) const RECEIVE_MESSAGE_BYTES: usize = 65_535;
-
-/// Messages per send call; the kernel's own limit is 1,024.
-const SEND_BATCH: usize = 256;
+use std::time::Duration;
 
 /// Runs in a row that may be refused before segmentation is turned off: each costs one more call.
 const MAX_REFUSED_RUNS: u32 = 32;
 
-/// Buffers for one receive call, shared by all sockets of a shard. Pages that no datagram reached are
-/// never touched.
-pub struct ReceiveBuffers {
-    bytes: Box<[u8]>,
-    names: Box<[libc::sockaddr_storage; RECEIVE_BATCH]>,
-    controls: Box<[ControlBuffer; RECEIVE_BATCH]>,
-    received: Vec<Received>,
-}
+/// How long one send may wait for room in the socket's buffer: what a full arena takes to leave at
+/// 1 Gb/s. More would keep timers waiting, and would only let a queue grow.
+const MAX_SEND_WAIT: Duration = Duration::from_millis(4);
 
-/// The kernel's view of one send call, reused: filling it anew each time costs more than the call.
-pub struct SendBuffers {
-    headers: Box<[libc::mmsghdr; SEND_BATCH]>,
-    vectors: Box<[libc::iovec; SEND_BATCH]>,
-    names: Box<[libc::sockaddr_in6; SEND_BATCH]>,
-    controls: Box<[ControlBuffer; SEND_BATCH]>,
-}
-
-/// What one message of a receive call brought.
-#[derive(Clone, Copy)]
-struct Received {
-    from: SocketAddr,
-    len: usize,
-    segment: usize,
-}
-
-/// Room for one control message of an int, aligned as the kernel wants it.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct ControlBuffer([u8; 64]);
+/// Runs of one send that are tried again because they were refused for what others did.
+const MAX_REPEATS: u32 = 16;
 
 /// A bound, non-blocking socket.
 pub struct UdpSocket {
@@ -61,73 +35,12 @@ pub struct UdpSocket {
     refused_runs: u32,
 }
 
-impl ReceiveBuffers {
-    /// Buffers for [`RECEIVE_BATCH`] messages.
-    #[allow(unsafe_code)]
-    pub fn new() -> Self {
-        Self {
-            bytes: vec![0; RECEIVE_BATCH * RECEIVE_MESSAGE_BYTES].into_boxed_slice(),
-            // SAFETY: sockaddr_storage is plain data, all zeroes is a valid value.
-            names: Box::new([unsafe { zeroed() }; RECEIVE_BATCH]),
-            controls: Box::new([ControlBuffer([0; 64]); RECEIVE_BATCH]),
-            received: Vec::with_capacity(RECEIVE_BATCH),
-        }
-    }
-
-    /// Each datagram of the last receive call with its sender.
-    pub fn for_each(&mut self, mut take: impl FnMut(SocketAddr, &mut [u8])) {
-        for (message, received) in
-            self.bytes.chunks_mut(RECEIVE_MESSAGE_BYTES).zip(self.received.iter())
-        {
-            for datagram in message[..received.len].chunks_mut(received.segment) {
-                take(received.from, datagram);
-            }
-        }
-    }
-}
-
-impl Default for ReceiveBuffers {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl SendBuffers {
-    /// Room for one send call.
-    #[allow(unsafe_code)]
-    pub fn new() -> Self {
-        // SAFETY: all three are plain data, all zeroes is a valid value.
-        let (header, vector, name) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        Self {
-            headers: Box::new([header; SEND_BATCH]),
-            vectors: Box::new([vector; SEND_BATCH]),
-            names: Box::new([name; SEND_BATCH]),
-            controls: Box::new([ControlBuffer([0; 64]); SEND_BATCH]),
-        }
-    }
-
-    /// Describes `run` as message `i`. The pointers stay valid until the arena or `self` moves.
-    fn describe(&mut self, i: usize, arena: &[u8], run: &Run) {
-        let bytes = &arena[run.start..run.start + run.bytes];
-        self.vectors[i].iov_base = bytes.as_ptr().cast_mut().cast::<c_void>();
-        self.vectors[i].iov_len = bytes.len();
-        let header = &mut self.headers[i].msg_hdr;
-        header.msg_namelen = write_address(&mut self.names[i], run.remote);
-        header.msg_name = (&raw mut self.names[i]).cast::<c_void>();
-        header.msg_iov = &raw mut self.vectors[i];
-        header.msg_iovlen = 1;
-        header.msg_control = std::ptr::null_mut();
-        header.msg_controllen = 0;
-        if run.segments > 1 {
-            write_segment_size(header, &mut self.controls[i], run.segment);
-        }
-    }
-}
-
-impl Default for SendBuffers {
-    fn default() -> Self {
-        Self::new()
-    }
+/// What is true of one send as a whole.
+struct Sending<'a> {
+    outcome: SendOutcome,
+    counters: &'a mut IoCounters,
+    may_wait: bool,
+    repeats_left: u32,
 }
 
 impl UdpSocket {
@@ -143,12 +56,12 @@ impl UdpSocket {
             socket.set_only_v6(true)?;
         }
         socket.set_reuse_port(true)?;
-        socket.set_recv_buffer_size(receive_buffer)?;
-        // Sending is in bursts of a whole receive batch to all receivers.
-        socket.set_send_buffer_size(receive_buffer)?;
+        set_buffers(&socket, receive_buffer)?;
         socket.bind(&address.into())?;
         let granted = socket.recv_buffer_size()? / 2;
+        // Without the first, datagrams arrive one by one; without the second, their age is unknown.
         let _ = set_int(&socket, libc::SOL_UDP, libc::UDP_GRO, 1);
+        let _ = set_int(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
         let segmentation = set_int(&socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
         Ok((Self { socket, segmentation, refused_runs: 0 }, granted))
     }
@@ -168,66 +81,48 @@ impl UdpSocket {
             .ok_or_else(|| io::Error::other("not an internet address"))
     }
 
-    /// Receives what is there, up to [`RECEIVE_BATCH`] messages; how many there were.
-    #[allow(unsafe_code)]
+    /// Receives what is there, as much as the buffers take; how many messages there were.
     pub fn receive(&self, buffers: &mut ReceiveBuffers) -> io::Result<usize> {
-        buffers.received.clear();
-        // SAFETY: iovec and mmsghdr are plain data, all zeroes is a valid value.
-        let mut vectors: [libc::iovec; RECEIVE_BATCH] = unsafe { zeroed() };
-        // SAFETY: as above.
-        let mut headers: [libc::mmsghdr; RECEIVE_BATCH] = unsafe { zeroed() };
-        for i in 0..RECEIVE_BATCH {
-            vectors[i].iov_base =
-                buffers.bytes[i * RECEIVE_MESSAGE_BYTES..].as_mut_ptr().cast::<c_void>();
-            vectors[i].iov_len = RECEIVE_MESSAGE_BYTES;
-            let header = &mut headers[i].msg_hdr;
-            header.msg_name = (&raw mut buffers.names[i]).cast::<c_void>();
-            header.msg_namelen = size_of::<libc::sockaddr_storage>() as u32;
-            header.msg_iov = &raw mut vectors[i];
-            header.msg_iovlen = 1;
-            header.msg_control = (&raw mut buffers.controls[i]).cast::<c_void>();
-            header.msg_controllen = size_of::<ControlBuffer>() as _;
-        }
-        // SAFETY: every header points to buffers that outlive the call, with their true sizes.
-        let count = unsafe {
-            libc::recvmmsg(
-                self.socket.as_raw_fd(),
-                headers.as_mut_ptr(),
-                RECEIVE_BATCH as u32,
-                libc::MSG_DONTWAIT,
-                std::ptr::null_mut(),
-            )
-        };
-        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        for (i, header) in headers[..count].iter().enumerate() {
-            let len = header.msg_len as usize;
-            if header.msg_hdr.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 {
-                // Incomplete, or without the size of its segments: nothing that can be used.
-                buffers.received.push(Received { from: UNKNOWN_SENDER, len: 0, segment: 1 });
-                continue;
-            }
-            let from = socket_address(&buffers.names[i]).unwrap_or(UNKNOWN_SENDER);
-            let segment = gro_segment(&header.msg_hdr).unwrap_or(len).max(1);
-            buffers.received.push(Received { from, len, segment });
-        }
-        Ok(count)
+        self.receive_some(buffers, RECEIVE_BATCH)
+    }
+
+    /// Receives up to `limit` messages.
+    pub(crate) fn receive_some(
+        &self,
+        buffers: &mut ReceiveBuffers,
+        limit: usize,
+    ) -> io::Result<usize> {
+        buffers.receive(self.socket.as_fd(), limit)
     }
 
     /// Sends `runs`, which all start from this socket's address.
     pub fn send(&mut self, buffers: &mut SendBuffers, arena: &[u8], runs: &[Run]) -> SendOutcome {
-        let mut outcome = SendOutcome::default();
-        for some in runs.chunks(SEND_BATCH) {
-            self.send_some(buffers, arena, some, &mut outcome);
-        }
-        outcome
+        self.send_counted(buffers, arena, runs, &mut IoCounters::default())
     }
 
+    /// As [`Self::send`], and counts why datagrams were refused.
+    pub(crate) fn send_counted(
+        &mut self,
+        buffers: &mut SendBuffers,
+        arena: &[u8],
+        runs: &[Run],
+        counters: &mut IoCounters,
+    ) -> SendOutcome {
+        let outcome = SendOutcome::default();
+        let mut sending = Sending { outcome, counters, may_wait: true, repeats_left: MAX_REPEATS };
+        for some in runs.chunks(SEND_BATCH) {
+            self.send_some(buffers, arena, some, &mut sending);
+        }
+        sending.outcome
+    }
+
+    /// Sends what one call of the kernel takes. A run that is refused never keeps others back.
     fn send_some(
         &mut self,
         buffers: &mut SendBuffers,
         arena: &[u8],
         runs: &[Run],
-        outcome: &mut SendOutcome,
+        sending: &mut Sending<'_>,
     ) {
         for (i, run) in runs.iter().enumerate() {
             buffers.describe(i, arena, run);
@@ -236,30 +131,24 @@ impl UdpSocket {
         while let Some(first) = runs.get(next) {
             let ready = self.ready(&runs[next..]);
             if ready == 0 {
-                self.send_one_by_one(arena, first, outcome);
+                self.send_one_by_one(arena, first, sending);
                 next += 1;
                 continue;
             }
-            match self.send_messages(&mut buffers.headers[next..next + ready]) {
+            match buffers.send(self.socket.as_fd(), next..next + ready) {
                 Ok(sent) => {
-                    for run in &runs[next..next + sent] {
-                        outcome.datagrams += run.segments as u64;
-                        outcome.bytes += run.bytes as u64;
-                        outcome.messages += 1;
-                        if run.segments > 1 {
-                            self.refused_runs = 0;
-                        }
-                    }
+                    self.note_sent(&runs[next..next + sent], sending);
                     next += sent.max(1);
                 }
+                Err(error) if sending.may_try_again(&self.socket, &error) => {}
                 Err(error) if first.segments > 1 && is_segmentation_refused(&error) => {
-                    self.note_refused_run(&error);
-                    self.send_one_by_one(arena, first, outcome);
+                    if self.send_one_by_one(arena, first, sending) {
+                        self.note_refused_run(&error);
+                    }
                     next += 1;
                 }
-                Err(_) => {
-                    // ENOBUFS, EAGAIN, EPERM, unreachable...: this run is lost, the next may go.
-                    outcome.refused += first.segments as u64;
+                Err(error) => {
+                    sending.refuse(first.segments, &error);
                     next += 1;
                 }
             }
@@ -269,6 +158,17 @@ impl UdpSocket {
     /// How many of `runs`, from the first, the kernel can take in one call.
     fn ready(&self, runs: &[Run]) -> usize {
         runs.iter().take_while(|run| self.segmentation || run.segments == 1).count()
+    }
+
+    fn note_sent(&mut self, runs: &[Run], sending: &mut Sending<'_>) {
+        for run in runs {
+            sending.outcome.datagrams += run.segments as u64;
+            sending.outcome.bytes += run.bytes as u64;
+            sending.outcome.messages += 1;
+            if run.segments > 1 {
+                self.refused_runs = 0;
+            }
+        }
     }
 
     /// One destination's small path MTU refuses its runs and no others, so only a socket that takes
@@ -281,27 +181,50 @@ impl UdpSocket {
         }
     }
 
-    fn send_one_by_one(&self, arena: &[u8], run: &Run, outcome: &mut SendOutcome) {
+    /// Whether the destination took any.
+    fn send_one_by_one(&self, arena: &[u8], run: &Run, sending: &mut Sending<'_>) -> bool {
+        let mut taken = false;
         for datagram in arena[run.start..run.start + run.bytes].chunks(run.segment) {
-            match self.socket.send_to(datagram, &run.remote.into()) {
-                Ok(_) => {
-                    outcome.datagrams += 1;
-                    outcome.bytes += datagram.len() as u64;
-                    outcome.messages += 1;
+            loop {
+                match self.socket.send_to(datagram, &run.remote.into()) {
+                    Ok(_) => {
+                        taken = true;
+                        sending.outcome.datagrams += 1;
+                        sending.outcome.bytes += datagram.len() as u64;
+                        sending.outcome.messages += 1;
+                    }
+                    Err(error) if sending.may_try_again(&self.socket, &error) => continue,
+                    Err(error) => sending.refuse(1, &error),
                 }
-                Err(_) => outcome.refused += 1,
+                break;
             }
         }
+        taken
+    }
+}
+
+impl Sending<'_> {
+    fn refuse(&mut self, datagrams: usize, error: &io::Error) {
+        self.outcome.refused += datagrams as u64;
+        self.counters.refuse(datagrams as u64, error);
     }
 
-    #[allow(unsafe_code)]
-    fn send_messages(&self, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
-        // SAFETY: every header was described for this send: it points to data that outlives the
-        // call, with its true size; the kernel does not write through the iovecs of a send.
-        let sent = unsafe {
-            libc::sendmmsg(self.socket.as_raw_fd(), headers.as_mut_ptr(), headers.len() as u32, 0)
-        };
-        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    /// Whether what failed with `error` may go now.
+    fn may_try_again(&mut self, socket: &Socket, error: &io::Error) -> bool {
+        match error.raw_os_error() {
+            Some(libc::EAGAIN) if self.may_wait => {
+                self.may_wait = false;
+                self.counters.send_waits += 1;
+                wait_for_room(socket);
+                true
+            }
+            // An ICMP message about an earlier datagram, maybe to somebody else.
+            Some(libc::ECONNREFUSED) if self.repeats_left > 0 => {
+                self.repeats_left -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -309,6 +232,24 @@ impl AsFd for UdpSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+fn wait_for_room(socket: &Socket) {
+    let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(MAX_SEND_WAIT.subsec_nanos()) };
+    // Whatever came of it, the next attempt tells.
+    let _ = rustix::event::poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&timeout));
+}
+
+/// Sets both buffers: sending is in bursts of a whole receive batch to all receivers. With
+/// CAP_NET_ADMIN beyond net.core.rmem_max, without it up to that.
+fn set_buffers(socket: &Socket, bytes: usize) -> io::Result<()> {
+    if sockopt::set_socket_recv_buffer_size_force(socket, bytes).is_err() {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if sockopt::set_socket_send_buffer_size_force(socket, bytes).is_err() {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    Ok(())
 }
 
 fn is_segmentation_refused(error: &io::Error) -> bool {
@@ -329,82 +270,6 @@ fn set_int(socket: &Socket, level: c_int, name: c_int, value: c_int) -> io::Resu
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
-
-#[allow(unsafe_code)]
-fn socket_address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
-    match i32::from(name.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says that the storage holds a sockaddr_in, which is smaller.
-            let v4 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
-            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
-            Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
-        }
-        libc::AF_INET6 => {
-            // SAFETY: the family says that the storage holds a sockaddr_in6, which is smaller.
-            let v6 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in6>() };
-            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            let port = u16::from_be(v6.sin6_port);
-            Some(SocketAddrV6::new(ip, port, 0, v6.sin6_scope_id).into())
-        }
-        _ => None,
-    }
-}
-
-#[allow(unsafe_code)]
-fn write_address(name: &mut libc::sockaddr_in6, address: SocketAddr) -> u32 {
-    match address {
-        SocketAddr::V4(v4) => {
-            // SAFETY: sockaddr_in is smaller than sockaddr_in6 and no more aligned; both plain data.
-            let name = unsafe { &mut *(&raw mut *name).cast::<libc::sockaddr_in>() };
-            name.sin_family = libc::AF_INET as u16;
-            name.sin_port = v4.port().to_be();
-            name.sin_addr.s_addr = u32::from(*v4.ip()).to_be();
-            size_of::<libc::sockaddr_in>() as u32
-        }
-        SocketAddr::V6(v6) => {
-            name.sin6_family = libc::AF_INET6 as u16;
-            name.sin6_port = v6.port().to_be();
-            // Where a sockaddr_in has its address.
-            name.sin6_flowinfo = 0;
-            name.sin6_addr.s6_addr = v6.ip().octets();
-            name.sin6_scope_id = v6.scope_id();
-            size_of::<libc::sockaddr_in6>() as u32
-        }
-    }
-}
-
-/// The segment size that UDP_GRO reports, if the message was joined from several datagrams.
-#[allow(unsafe_code)]
-fn gro_segment(header: &libc::msghdr) -> Option<usize> {
-    // SAFETY: the kernel filled the control buffer and set its length; the CMSG functions stay in it.
-    unsafe {
-        let mut control = libc::CMSG_FIRSTHDR(header);
-        while let Some(current) = control.as_ref() {
-            if current.cmsg_level == libc::SOL_UDP && current.cmsg_type == libc::UDP_GRO {
-                let size = libc::CMSG_DATA(control).cast::<c_int>().read_unaligned();
-                return usize::try_from(size).ok().filter(|size| *size > 0);
-            }
-            control = libc::CMSG_NXTHDR(header, control);
-        }
-    }
-    None
-}
-
-#[allow(unsafe_code)]
-fn write_segment_size(header: &mut libc::msghdr, control: &mut ControlBuffer, segment: usize) {
-    header.msg_control = (&raw mut *control).cast::<c_void>();
-    // SAFETY: the control buffer is aligned and large enough for one message with a u16.
-    unsafe {
-        header.msg_controllen = libc::CMSG_SPACE(size_of::<u16>() as u32) as _;
-        let Some(first) = libc::CMSG_FIRSTHDR(header).as_mut() else { return };
-        first.cmsg_level = libc::SOL_UDP;
-        first.cmsg_type = libc::UDP_SEGMENT;
-        first.cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as _;
-        libc::CMSG_DATA(first).cast::<u16>().write_unaligned(segment as u16);
-    }
-}
-
-const UNKNOWN_SENDER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
 #[cfg(test)]
 mod tests {
@@ -452,5 +317,40 @@ mod tests {
         }
         assert!(!socket.segmentation);
         assert_eq!(round(&mut socket, false), 3);
+    }
+
+    #[test]
+    fn a_full_send_buffer_is_waited_for_once_and_then_counted() {
+        let (socket, _) = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 1 << 20).unwrap();
+        let full = io::Error::from_raw_os_error(libc::EAGAIN);
+        let mut counters = IoCounters::default();
+        let mut sending = Sending {
+            outcome: SendOutcome::default(),
+            counters: &mut counters,
+            may_wait: true,
+            repeats_left: 1,
+        };
+        assert!(sending.may_try_again(&socket.socket, &full));
+        assert!(!sending.may_try_again(&socket.socket, &full));
+        sending.refuse(3, &full);
+        assert_eq!(sending.outcome.refused, 3);
+        let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        assert!(sending.may_try_again(&socket.socket, &refused), "it is about an earlier one");
+        assert!(!sending.may_try_again(&socket.socket, &refused));
+        let forbidden = io::Error::from_raw_os_error(libc::EPERM);
+        assert!(!sending.may_try_again(&socket.socket, &forbidden));
+        assert_eq!((counters.send_waits, counters.refused_would_block), (1, 3));
+    }
+
+    #[test]
+    fn the_buffers_are_as_large_as_the_system_allows() {
+        let limit = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
+        let limit: usize = limit.trim().parse().unwrap();
+        let localhost = SocketAddr::from(([127, 0, 0, 1], 0));
+        for wanted in [64 << 10, limit, 10 << 20] {
+            let (socket, granted) = UdpSocket::bind(localhost, wanted).unwrap();
+            assert!(granted >= wanted.min(limit), "{granted} of {wanted}");
+            assert!(socket.socket.send_buffer_size().unwrap() > 0);
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! Binding the port, starting and stopping the shards' threads.
 
 use crate::clock::Clock;
-use crate::shard_thread::{ShardThread, StopFlag};
+use crate::coalescing::CoalescingSettings;
+use crate::io_counters::{IoCounters, SharedIoCounters};
+use crate::shard_thread::{Driving, ShardThread};
 use crate::socket::UdpSocket;
 use crate::waker::EventWaker;
+use crate::watched_thread::{DeathNotice, StopFlag, WatchedThread};
 use bridge_shard::{EventSink, Inbox, MAX_SHARDS, Shard, ShardGroup, ShardSettings, ShardWaker};
 use bridge_units::ShardId;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 /// What the operator decides about the media port.
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ pub struct UdpSettings {
     pub shards: u16,
     /// Whether shard i is pinned to the i-th core that the process may use.
     pub pin: bool,
-    /// SO_RCVBUF to ask for, in bytes.
+    /// SO_RCVBUF and SO_SNDBUF to ask for, in bytes, of each shard's socket.
     pub receive_buffer: usize,
 }
 
@@ -46,11 +48,14 @@ pub struct BoundAddresses {
     sockets: Vec<Vec<UdpSocket>>,
     refused: Vec<(SocketAddr, io::Error)>,
     granted: usize,
+    coalescing: CoalescingSettings,
+    on_death: Option<DeathNotice>,
 }
 
 /// Running shards; stops them when dropped.
 pub struct UdpShards {
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<WatchedThread>,
+    counters: Vec<SharedIoCounters>,
     stop: StopFlag,
     group: Arc<ShardGroup>,
 }
@@ -62,6 +67,8 @@ pub fn bind(settings: &UdpSettings, addresses: &[IpAddr]) -> BoundAddresses {
         sockets: (0..settings.shard_count()).map(|_| Vec::new()).collect(),
         refused: Vec::new(),
         granted: 0,
+        coalescing: CoalescingSettings::default(),
+        on_death: None,
     };
     for address in addresses {
         let wanted = SocketAddr::new(*address, settings.port);
@@ -76,6 +83,7 @@ pub fn bind(settings: &UdpSettings, addresses: &[IpAddr]) -> BoundAddresses {
             Err(error) => bound.refused.push((wanted, error)),
         }
     }
+    bound.warn_of_small_buffers(settings);
     bound
 }
 
@@ -101,6 +109,20 @@ impl BoundAddresses {
         self.granted
     }
 
+    /// When the shards wait for the rest of a burst; as [`CoalescingSettings::default`] unless this
+    /// is called.
+    pub fn coalescing(mut self, settings: CoalescingSettings) -> Self {
+        self.coalescing = settings;
+        self
+    }
+
+    /// Whom to tell when a shard's thread dies. Without its shards the bridge is of no use, so the
+    /// process should end.
+    pub fn on_shard_death(mut self, notice: impl Fn(ShardId) + Send + Sync + 'static) -> Self {
+        self.on_death = Some(Arc::new(notice));
+        self
+    }
+
     /// Starts one thread per shard.
     pub fn start(
         self,
@@ -118,18 +140,33 @@ impl BoundAddresses {
             .collect();
         let group = Arc::new(ShardGroup::new(shard_settings, inboxes, events));
         let stop = StopFlag::default();
-        let mut running = UdpShards { threads: Vec::new(), stop: stop.clone(), group };
+        let (threads, counters) = (Vec::new(), Vec::new());
+        let mut running = UdpShards { threads, counters, stop, group };
+        let (coalescing, on_death) = (self.coalescing, self.on_death);
         for ((index, sockets), waker) in (0..settings.shard_count()).zip(self.sockets).zip(wakers) {
-            let shard = Shard::new(ShardId(index), Arc::clone(&running.group));
+            let group = Arc::clone(&running.group);
+            let shard = Shard::new(ShardId(index), Arc::clone(&group));
             let pin_to = settings.pin.then_some(usize::from(index));
-            let thread = ShardThread::new(shard, sockets, waker, clock, stop.clone())?;
-            let handle = std::thread::Builder::new()
-                .name(format!("shard-{index}"))
-                .spawn(move || thread.run(pin_to))
+            let (stop, counters) = (running.stop.clone(), SharedIoCounters::default());
+            running.counters.push(counters.clone());
+            let driving = Driving { clock, stop: stop.clone(), coalescing, counters };
+            let thread = ShardThread::new(shard, sockets, waker, group, driving)?;
+            let work = move || thread.run(pin_to);
+            let started = WatchedThread::spawn(ShardId(index), stop, on_death.clone(), work)
                 .map_err(|error| BindError::Thread { shard: index, error })?;
-            running.threads.push(handle);
+            running.threads.push(started);
         }
         Ok(running)
+    }
+
+    fn warn_of_small_buffers(&self, settings: &UdpSettings) {
+        if !self.addresses.is_empty() && self.granted < settings.receive_buffer {
+            tracing::warn!(
+                granted = self.granted,
+                asked_for = settings.receive_buffer,
+                "the receive buffer is smaller than configured, raise net.core.rmem_max"
+            );
+        }
     }
 }
 
@@ -139,16 +176,30 @@ impl UdpShards {
         &self.group
     }
 
+    /// Whether every shard's thread is alive. One that died takes its sessions with it.
+    pub fn is_running(&self) -> bool {
+        !self.threads.is_empty() && self.threads.iter().all(WatchedThread::is_running)
+    }
+
+    /// The shards whose threads are alive, in their order.
+    pub fn running(&self) -> impl Iterator<Item = ShardId> {
+        let threads = (0..).map(ShardId).zip(&self.threads);
+        threads.filter(|(_, thread)| thread.is_running()).map(|(shard, _)| shard)
+    }
+
+    /// The last published counters of each shard's sockets and thread.
+    pub fn io_counters(&self) -> impl Iterator<Item = IoCounters> {
+        self.counters.iter().map(SharedIoCounters::load)
+    }
+
     /// Stops and joins all threads.
     pub fn stop(&mut self) {
         self.stop.set();
         for inbox in self.group.inboxes() {
             inbox.wake();
         }
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a shard's thread had panicked");
-            }
+        for thread in &mut self.threads {
+            thread.join();
         }
     }
 }

@@ -6,8 +6,8 @@ use bridge_dtls::{Fingerprint, Setup};
 use bridge_signaling::VideoType;
 use bridge_signaling::colibri2::{
     Capability, ConferenceModified, ConferenceModify, Endpoint, InitialLastN, Media, MediaKind,
-    MediaSource, Parameter, PayloadType, RtcpFb, RtpHeaderExtension, Source, Sources, SsrcGroup,
-    SsrcGroupSemantics, Transport,
+    MediaSource, Parameter, PayloadType, RtcpFb, RtpHeaderExtension, Sctp, Source, Sources,
+    SsrcGroup, SsrcGroupSemantics, Transport,
 };
 use bridge_signaling::ice_udp::{CandidateType, DtlsFingerprint, DtlsSetup, IceUdpTransport};
 use bridge_transport::{CandidateKind, LocalIce, RemoteCandidate, RemoteTransport};
@@ -28,6 +28,16 @@ pub(crate) struct ColibriClient {
     meeting_id: String,
 }
 
+/// An endpoint that does not exist yet.
+#[derive(Clone, Copy)]
+pub(crate) struct NewEndpoint<'a> {
+    pub(crate) plan: &'a EndpointPlan,
+    pub(crate) ice: &'a LocalIce,
+    pub(crate) fingerprint: &'a Fingerprint,
+    /// Whether it wants a bridge channel.
+    pub(crate) sctp: bool,
+}
+
 impl ColibriClient {
     pub(crate) const fn new(bridge: SocketAddr, meeting_id: String) -> Self {
         Self { http: HttpClient::new(bridge), meeting_id }
@@ -37,15 +47,13 @@ impl ColibriClient {
     /// endpoint's own transport is in the same request, which bridges take alike.
     pub(crate) fn create_endpoint(
         &mut self,
-        plan: &EndpointPlan,
-        ice: &LocalIce,
-        fingerprint: &Fingerprint,
+        new: &NewEndpoint<'_>,
         create_conference: bool,
     ) -> Result<ConferenceModified, LoadError> {
         let request = ConferenceModify {
             create: create_conference,
             name: create_conference.then(|| format!("{}@load.invalid", self.meeting_id)),
-            endpoints: vec![endpoint(plan, ice, fingerprint)],
+            endpoints: vec![endpoint(new)],
             ..ConferenceModify::new(self.meeting_id.as_str())
         };
         self.send(&request, create_conference)
@@ -89,6 +97,20 @@ impl ColibriClient {
         let json = serde_json::from_slice(&answer.body).map_err(|e| unusable(e.to_string()))?;
         ConferenceModified::from_json(&json).map_err(|e| unusable(e.to_string()))
     }
+}
+
+/// Whether the answer has SCTP for this endpoint.
+pub(crate) fn has_sctp(answer: &ConferenceModified, number: u32) -> bool {
+    let id = endpoint_id(number);
+    let endpoint = answer.endpoints.iter().find(|endpoint| endpoint.id == id);
+    endpoint.and_then(|endpoint| endpoint.transport.as_ref()?.sctp).is_some()
+}
+
+/// The SSRCs that the bridge uses for itself.
+pub(crate) fn bridge_ssrcs(answer: &ConferenceModified) -> Vec<u32> {
+    let sources = answer.sources.iter().flat_map(|sources| &sources.media_sources);
+    let ssrcs = sources.flat_map(|media| &media.sources).map(|source| source.ssrc);
+    ssrcs.take(MAX_BRIDGE_SSRCS).collect()
 }
 
 /// What the answer says about reaching the bridge as this endpoint.
@@ -138,7 +160,8 @@ pub(crate) fn remote_transport(
     Ok(RemoteTransport { credentials, candidates, fingerprints, setup: Some(Setup::Passive) })
 }
 
-fn endpoint(plan: &EndpointPlan, ice: &LocalIce, fingerprint: &Fingerprint) -> Endpoint {
+fn endpoint(new: &NewEndpoint<'_>) -> Endpoint {
+    let NewEndpoint { plan, ice, fingerprint, sctp } = *new;
     let inner = IceUdpTransport {
         ufrag: Some(ice.ufrag.clone()),
         pwd: Some(ice.password.clone()),
@@ -159,6 +182,7 @@ fn endpoint(plan: &EndpointPlan, ice: &LocalIce, fingerprint: &Fingerprint) -> E
         transport: Some(Transport {
             ice_controlling: true,
             ice: Some(inner),
+            sctp: sctp.then(Sctp::default),
             ..Transport::default()
         }),
         sources: Some(sources(plan)),
@@ -281,6 +305,8 @@ const CONFERENCES: &str = "/colibri/v2/conferences";
 const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 const TRANSPORT_CC_URI: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// One for each kind of media, and some more.
+const MAX_BRIDGE_SSRCS: usize = 8;
 const MAX_QUOTED: usize = 300;
 
 #[cfg(test)]
@@ -319,10 +345,16 @@ mod tests {
                         "component": 1, "foundation": "1", "generation": 0, "ip": ip,
                         "port": 10_000, "priority": 1, "protocol": "udp", "type": "host"
                     }]
-                }}
-            }]}))
+                }, "sctp": { "port": 5_000, "role": "SERVER" } }
+            }], "sources": [
+                { "type": "audio", "id": "jvb-a0", "sources": [{ "ssrc": 7, "name": "jvb-a0" }] },
+                { "type": "video", "id": "jvb-v0", "sources": [{ "ssrc": 9, "name": "jvb-v0" }] }
+            ]}))
             .unwrap()
         };
+        let good = answer("127.0.0.1");
+        assert!(has_sctp(&good, 1) && !has_sctp(&good, 2));
+        assert_eq!(bridge_ssrcs(&good), [7, 9]);
         let bridge = "http://127.0.0.1:1".parse().unwrap();
         let plain = Destination::new(bridge, None).unwrap();
         let moved = Destination::new(bridge, Some("127.0.0.1".parse().unwrap())).unwrap();

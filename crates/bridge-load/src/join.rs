@@ -4,14 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
 
 use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, FingerprintHash};
 use bridge_io::Clock;
 use bridge_transport::{IceSettings, LocalIce, PeerTransport, TransportContext, TransportSettings};
 
 use crate::arguments::Arguments;
-use crate::colibri_client::{ColibriClient, remote_transport};
+use crate::bridge_channel::{CHANNEL_LABEL, CHANNEL_PROTOCOL, VideoWish};
+use crate::colibri_client::{ColibriClient, NewEndpoint, bridge_ssrcs, has_sctp, remote_transport};
 use crate::command::{MAX_WAITING_COMMANDS, ReceiverCommand};
 use crate::destination::Destination;
 use crate::endpoint::{Endpoint, EndpointParts};
@@ -19,6 +19,7 @@ use crate::error::LoadError;
 use crate::random;
 use crate::receiver::ReceiverThread;
 use crate::scenario::{EndpointPlan, Speakers};
+use crate::wall_clock::wall_clock;
 
 /// What all endpoints share.
 pub(crate) struct Joiner {
@@ -26,6 +27,8 @@ pub(crate) struct Joiner {
     bridge: SocketAddr,
     destination: Destination,
     speakers: Speakers,
+    /// What is asked for on bridge channels, if there are any.
+    wish: Option<VideoWish>,
     meeting_id: String,
     context: Arc<TransportContext>,
     certificate: Arc<Certificate>,
@@ -57,6 +60,7 @@ impl Joiner {
             bridge: arguments.bridge.address,
             destination: Destination::new(arguments.bridge, arguments.connect_to)?,
             speakers: Speakers::new(arguments),
+            wish: arguments.channel.then(|| VideoWish::new(arguments)),
             meeting_id: format!("load-{}", random::hex(8)),
             context: TransportContext::new(dtls, settings, clock.origin()),
             certificate: Arc::new(certificate),
@@ -81,13 +85,20 @@ impl Joiner {
             LocalIce { ufrag: random::hex(4), password: random::hex(16), controlling: false };
         let fingerprint = self.certificate.fingerprint(FingerprintHash::Sha256);
         let requested = self.clock.now();
-        let answer = client.create_endpoint(&plan, &local, &fingerprint, create_conference)?;
+        let new = NewEndpoint {
+            plan: &plan,
+            ice: &local,
+            fingerprint: &fingerprint,
+            sctp: self.wish.is_some(),
+        };
+        let answer = client.create_endpoint(&new, create_conference)?;
         let remote = remote_transport(&answer, plan.number, self.destination)?;
         let target = remote.candidates.first().map(|candidate| candidate.address);
         let target = target.ok_or_else(|| LoadError::Answer("no candidate".into()))?;
         let socket = socket_towards(target).map_err(LoadError::io(format!("UDP to {target}")))?;
         let local_address = socket.local_addr().map_err(LoadError::io("a socket"))?;
         let now = self.clock.now();
+        let has_channel = self.wish.is_some() && has_sctp(&answer, plan.number);
         let mut transport = PeerTransport::new(
             now,
             TransportSettings {
@@ -95,15 +106,25 @@ impl Joiner {
                 local,
                 local_addresses: [local_address].into(),
                 certificate: Arc::clone(&self.certificate),
-                sctp: false,
+                sctp: has_channel,
             },
         );
+        if has_channel {
+            transport.open_channel(now, CHANNEL_LABEL, CHANNEL_PROTOCOL);
+        }
         transport.set_remote(now, &remote);
         let thread = if plan.sampled { &self.woken } else { &self.sweeping };
-        let (destination, speakers) = (self.destination, self.speakers);
-        let local = local_address;
-        let parts =
-            EndpointParts { plan, socket, local, destination, transport, requested, speakers };
+        let parts = EndpointParts {
+            plan,
+            socket,
+            local: local_address,
+            destination: self.destination,
+            transport,
+            requested,
+            speakers: self.speakers,
+            bridge_ssrcs: bridge_ssrcs(&answer),
+            wish: self.wish.filter(|_| has_channel),
+        };
         let endpoint = Endpoint::new(now, parts).map_err(LoadError::io("a socket"))?;
         thread.command(ReceiverCommand::Add(Box::new(endpoint)))
     }
@@ -191,11 +212,6 @@ fn socket_towards(target: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind((address, 0))?;
     rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
     Ok(socket)
-}
-
-#[expect(clippy::disallowed_methods, reason = "certificates are valid on the wall clock")]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
 }
 
 /// Connections to the bridge's HTTP interface.

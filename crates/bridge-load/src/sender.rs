@@ -18,6 +18,7 @@ use crate::error::LoadError;
 use crate::media_stream::{MediaStream, WrittenPacket};
 use crate::stream_id::{StreamId, StreamKind};
 use crate::video_frames::VideoShape;
+use crate::wall_clock::WallClock;
 
 /// The thread, as others see it.
 pub(crate) struct SenderThread {
@@ -27,6 +28,7 @@ pub(crate) struct SenderThread {
 
 struct SenderLoop {
     clock: Clock,
+    wall_clock: WallClock,
     shape: VideoShape,
     commands: Receiver<SenderCommand>,
     endpoints: FxHashMap<u32, Sending>,
@@ -49,6 +51,7 @@ impl SenderThread {
         let (sender, commands) = mpsc::sync_channel(MAX_WAITING_COMMANDS);
         let mut sending = SenderLoop {
             clock,
+            wall_clock: WallClock::start(clock),
             shape,
             commands,
             endpoints: FxHashMap::default(),
@@ -209,7 +212,7 @@ impl SenderLoop {
             self.due.pop();
             let Some(sending) = self.endpoints.get_mut(&number) else { continue };
             let Some(stream) = sending.streams.get_mut(index) else {
-                sending.send_reports(now);
+                sending.send_reports(now, self.wall_clock);
                 self.due.push(Reverse((now + REPORT_INTERVAL, number, index)));
                 continue;
             };
@@ -265,12 +268,12 @@ impl Sending {
         Some(len as u64)
     }
 
-    fn send_reports(&mut self, now: Timestamp) {
+    fn send_reports(&mut self, now: Timestamp, wall_clock: WallClock) {
         let mut buffer = [0; MAX_COMPOUND_LEN];
         let mut writer = RtcpWriter::new(&mut buffer);
         for stream in &self.streams {
             // Four streams fit by far.
-            let _ = writer.sender_report(&stream.sender_info(now), &[]);
+            let _ = writer.sender_report(&stream.sender_info(now, wall_clock), &[]);
         }
         let compound = writer.as_bytes().to_vec();
         self.send_rtcp(&compound);

@@ -68,13 +68,20 @@ pub enum SourceError {
 /// A sent video source with its encodings and layers (JVB: `MediaSourceDesc`).
 #[derive(Clone, Debug)]
 pub struct MediaSource {
-    /// As signalled.
-    pub name: String,
-    /// The endpoint that sends it.
-    pub owner: EndpointId,
     /// What it shows.
     pub video_type: VideoType,
     encodings: Vec<Encoding>,
+    form: Option<PacketForm>,
+}
+
+/// Where the layers of a source's packets are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PacketForm {
+    Vp8,
+    Vp9,
+    Dependency,
+    /// Nowhere.
+    Plain,
 }
 
 /// One SSRC of a source with its layers (JVB: `RtpEncodingDesc`).
@@ -120,30 +127,35 @@ impl MediaSource {
     /// # Errors
     /// [`SourceError`]: name or owner is missing, or there are too many encodings.
     pub fn from_signaling(signaled: &SignaledSource) -> Result<Vec<Self>, SourceError> {
-        let name = signaled.name.as_ref().ok_or(SourceError::NoName)?;
-        let owner = signaled.owner.as_ref().ok_or(SourceError::NoOwner)?;
+        signaled.name.as_ref().ok_or(SourceError::NoName)?;
+        signaled.owner.as_ref().ok_or(SourceError::NoOwner)?;
         let mut sources = Vec::new();
         for ssrcs in encoding_ssrcs(signaled) {
             if ssrcs.len() > MAX_ENCODINGS {
                 return Err(SourceError::TooManyEncodings);
             }
-            let encodings = (0_u8..)
-                .zip(ssrcs)
-                .map(|(index, ssrc)| Encoding::nominal(index, ssrc, rtx_of(signaled, ssrc)))
-                .collect();
-            sources.push(Self {
-                name: name.clone(),
-                owner: owner.clone(),
-                video_type: signaled.video_type.unwrap_or_default(),
-                encodings,
-            });
+            let encodings = ssrcs.into_iter().map(|ssrc| (ssrc, rtx_of(signaled, ssrc)));
+            sources.push(Self::new(signaled.video_type.unwrap_or_default(), encodings));
         }
         Ok(sources)
+    }
+
+    /// Of encodings with these media and retransmission SSRCs, the lowest first; those beyond
+    /// [`MAX_ENCODINGS`] are left out.
+    pub fn new(
+        video_type: VideoType,
+        encodings: impl IntoIterator<Item = (u32, Option<u32>)>,
+    ) -> Self {
+        let encodings = (0_u8..)
+            .zip(encodings.into_iter().take(MAX_ENCODINGS))
+            .map(|(index, (ssrc, rtx))| Encoding::nominal(index, ssrc, rtx));
+        Self { video_type, encodings: encodings.collect(), form: None }
     }
 
     /// Takes in what a packet tells of the layers and what it adds to their rates. `size` is that of
     /// the whole packet after decryption.
     pub fn handle_packet(&mut self, packet: &VideoPacket, size: DataSize) -> LayeringChange {
+        let takes_other_form = self.take_form(&packet.frame);
         let Some(encoding) = self.encodings.get_mut(usize::from(packet.encoding)) else {
             return LayeringChange::default();
         };
@@ -158,7 +170,7 @@ impl MediaSource {
             .encodings
             .get_mut(usize::from(packet.encoding))
             .is_some_and(|encoding| encoding.measure(packet, size));
-        LayeringChange { layering, became_active }
+        LayeringChange { layering: layering || takes_other_form, became_active }
     }
 
     /// Stores the targets that the sender told for its layers.
@@ -167,6 +179,14 @@ impl MediaSource {
             let Some(encoding) = self.encodings.get_mut(usize::from(told.stream)) else { continue };
             encoding.store_targets(told);
         }
+    }
+
+    /// Whether the media SSRCs are those of `other`.
+    pub(crate) fn has_encodings_of(&self, other: &Self) -> bool {
+        let ssrcs = |source: &Self| -> Vec<_> {
+            source.encodings.iter().map(|encoding| encoding.primary_ssrc).collect()
+        };
+        ssrcs(self) == ssrcs(other)
     }
 
     /// The encoding with a media SSRC, with its index.
@@ -213,6 +233,33 @@ impl MediaSource {
             .map(|layer| self.layer_bitrate(layer, now))
             .find(|rate| *rate > Bitrate::ZERO)
             .unwrap_or(Bitrate::ZERO)
+    }
+}
+
+impl MediaSource {
+    /// With another codec the layers are those that were signalled, until it tells. Answers whether
+    /// there was one before.
+    fn take_form(&mut self, frame: &FrameDescription) -> bool {
+        let form = PacketForm::of(frame);
+        let before = self.form.replace(form);
+        let changes = before.is_some_and(|before| before != form);
+        if changes {
+            for (index, encoding) in (0_u8..).zip(&mut self.encodings) {
+                *encoding = Encoding::nominal(index, encoding.primary_ssrc, encoding.rtx_ssrc);
+            }
+        }
+        changes
+    }
+}
+
+impl PacketForm {
+    fn of(frame: &FrameDescription) -> Self {
+        match frame {
+            FrameDescription::Vp8(_) => Self::Vp8,
+            FrameDescription::Vp9(_) => Self::Vp9,
+            FrameDescription::Dependency(_) => Self::Dependency,
+            FrameDescription::KeyFrames { .. } | FrameDescription::Unparsed => Self::Plain,
+        }
     }
 }
 

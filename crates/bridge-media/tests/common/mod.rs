@@ -3,7 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests use this")]
 
+pub mod allocation;
+pub mod allocation_model;
 pub mod dependency;
+pub mod endpoint;
 pub mod vp8;
 pub mod vp9;
 
@@ -11,8 +14,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bridge_media::{
-    Decision, FrameParser, LayerIndex, PayloadRewrite, Refusal, SenderClock, SourceProjection,
-    VideoCodec, VideoPacket,
+    Decision, FrameDescription, FrameParser, LayerIndex, PayloadRewrite, Refusal, SenderClock,
+    SourceProjection, VideoCodec, VideoPacket,
 };
 use bridge_rtp::codec::{MAX_DEPENDENCY_DESCRIPTOR_LEN, Vp8Descriptor, Vp9Descriptor};
 use bridge_rtp::{RtpHeader, RtpPacketMut};
@@ -104,12 +107,17 @@ impl Bridge {
             payload_type: header.payload_type,
             received: packet.received,
             capture: clock.capture_time(header.timestamp),
-            frame: self.parsers.entry(packet.encoding).or_default().parse(
-                packet.codec,
-                header.sequence_number,
-                header.payload(&bytes),
-                packet.dependency_descriptor.as_deref(),
-            ),
+            frame: self
+                .parsers
+                .entry(packet.encoding)
+                .or_default()
+                .parse(
+                    packet.codec,
+                    header.sequence_number,
+                    header.payload(&bytes),
+                    packet.dependency_descriptor.as_deref(),
+                )
+                .unwrap_or(FrameDescription::Unparsed),
         }
     }
 
