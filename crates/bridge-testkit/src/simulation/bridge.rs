@@ -6,14 +6,17 @@ use bridge_conference::{
     LocalAddresses, Placement, SessionIds, ShutdownTimes, Target,
 };
 use bridge_dtls::{Certificate, DtlsContext, DtlsSettings};
+use bridge_media::LayerIndex;
 use bridge_metrics::ShardCounters;
 use bridge_shard::{
-    EgressSink, EventSink, Inbox, Run, SendOutcome, SessionEvent, Shard, ShardCommand, ShardGroup,
+    ConferenceSnapshot, EgressSink, EventSink, ForwardingProgram, Inbox, MediaSettings, Run,
+    SendOutcome, SessionAction, SessionCommand, SessionEvent, Shard, ShardCommand, ShardGroup,
     ShardSettings, ShardWaker,
 };
 use bridge_signaling::colibri2::{ConferenceModified, ConferenceModify};
 use bridge_transport::{IceSettings, TransportContext};
-use bridge_units::{ShardId, Timestamp};
+use bridge_units::{EndpointId, SessionId, ShardId, Timestamp};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +31,16 @@ pub(crate) struct SimulatedBridge {
     events: Arc<Events>,
     conference: Conference,
     wire: Wire,
+    snapshot: Option<Arc<ConferenceSnapshot>>,
+    orders: BTreeMap<SessionId, Orders>,
+}
+
+/// Commands of a session: how many there were, and how many of them were not the conference's.
+#[derive(Clone, Copy)]
+struct Orders {
+    shard: ShardId,
+    next: u32,
+    inserted: u32,
 }
 
 /// Something went wrong while a simulation was set up.
@@ -65,11 +78,13 @@ impl SimulatedBridge {
         let settings = ShardSettings {
             local_addresses: [bridge_address()].into(),
             context: Arc::clone(&CONTEXT),
+            media: MediaSettings::default(),
         };
         let events = Arc::new(Events::default());
         let group = Arc::new(ShardGroup::new(settings, inboxes, Arc::<Events>::clone(&events)));
         let ids = (0..shards).filter_map(|index| u16::try_from(index).ok());
-        let shards: Vec<Shard> = ids.map(|id| Shard::new(ShardId(id), Arc::clone(&group))).collect();
+        let shards: Vec<Shard> =
+            ids.map(|id| Shard::new(ShardId(id), Arc::clone(&group))).collect();
         let environment = ConferenceEnvironment {
             shards: u16::try_from(shards.len())
                 .ok()
@@ -84,9 +99,8 @@ impl SimulatedBridge {
         let mut index =
             ConferenceIndex::new(ShutdownTimes::default(), false, engine_random(&mut random));
         let request = ConferenceModify { create: true, ..ConferenceModify::new(MEETING) };
-        let refused = |error: bridge_conference::RequestError| {
-            SimulationError::Refused(error.to_string())
-        };
+        let refused =
+            |error: bridge_conference::RequestError| SimulationError::Refused(error.to_string());
         let mut identity = None;
         index.get_or_create(&request, |new| identity = Some(new.clone())).map_err(refused)?;
         let identity = identity.ok_or(SimulationError::Incomplete("conference"))?;
@@ -94,8 +108,16 @@ impl SimulatedBridge {
         let engine = engine_random(&mut random);
         let mut conference = Conference::new(identity, now, environment, engine);
         conference.handle_request(now, &request).map_err(refused)?;
-        let mut bridge =
-            Self { group, shards, wakers, events, conference, wire: Wire::default() };
+        let mut bridge = Self {
+            group,
+            shards,
+            wakers,
+            events,
+            conference,
+            wire: Wire::default(),
+            snapshot: None,
+            orders: BTreeMap::new(),
+        };
         bridge.settle(now);
         Ok(bridge)
     }
@@ -176,8 +198,45 @@ impl SimulatedBridge {
         totals
     }
 
+    /// Gives a session a program that the conference did not make, until it makes one.
+    pub(crate) fn force_forwarding(
+        &mut self,
+        endpoint: &EndpointId,
+        targets: &[(String, LayerIndex)],
+    ) {
+        let Some(session) = self.conference.session_of(endpoint) else { return };
+        let Some(snapshot) = &self.snapshot else { return };
+        let id_of = |name: &str| snapshot.sources.iter().find(|s| &*s.name == name).map(|s| s.id);
+        let targets = targets.iter().filter_map(|(name, layer)| Some((id_of(name)?, *layer)));
+        let program = ForwardingProgram { targets: targets.collect(), ..Default::default() };
+        let orders = self.orders.entry(session).or_insert(NO_ORDERS);
+        let action = SessionAction::SetForwarding(Box::new(program));
+        let command = SessionCommand { session, order: orders.next, action };
+        orders.next += 1;
+        orders.inserted += 1;
+        if let Some(inbox) = self.group.inbox(orders.shard) {
+            deliver(inbox, ShardCommand::Session(command));
+        }
+    }
+
+    fn note(&mut self, target: Target, command: &mut ShardCommand) {
+        match (target, command) {
+            (_, ShardCommand::SetConference(snapshot)) => {
+                self.snapshot = Some(Arc::clone(snapshot));
+            }
+            (Target::Shard(shard), ShardCommand::Session(command)) => {
+                let orders = self.orders.entry(command.session).or_insert(NO_ORDERS);
+                command.order += orders.inserted;
+                orders.next = command.order + 1;
+                orders.shard = shard;
+            }
+            _ => {}
+        }
+    }
+
     fn carry_out(&mut self) {
-        while let Some((target, command)) = self.conference.poll_command() {
+        while let Some((target, mut command)) = self.conference.poll_command() {
+            self.note(target, &mut command);
             match target {
                 Target::AllShards => {
                     for inbox in self.group.inboxes() {
@@ -195,6 +254,8 @@ impl SimulatedBridge {
         }
     }
 }
+
+const NO_ORDERS: Orders = Orders { shard: ShardId(0), next: 0, inserted: 0 };
 
 fn deliver(inbox: &Inbox, command: ShardCommand) {
     let delivered = inbox.command(command).is_ok();

@@ -41,6 +41,9 @@ pub struct SimulatedClient {
     /// SSRCs of retransmissions, and what they repair.
     rtx: BTreeMap<u32, u32>,
     audio_receivers: BTreeMap<u32, AudioReceiver>,
+    /// The bridge's own: it may send padding on them.
+    bridge_ssrcs: [u32; 2],
+    probe_packets: u64,
     reports: ReceptionReports,
     feedback: FeedbackSender,
     feedback_check: FeedbackCheck,
@@ -60,8 +63,8 @@ impl SimulatedClient {
         (address, bridge): (SocketAddr, SocketAddr),
         transport: PeerTransport,
         (uplink, downlink): (Link, Link),
-        audio: AudioSender,
-        videos: Vec<VideoSender>,
+        (audio, videos): (AudioSender, Vec<VideoSender>),
+        bridge_ssrcs: [u32; 2],
     ) -> Self {
         // Wall clocks of different people differ.
         let skew = Duration::from_millis(u64::from(audio.ssrc()) * 37);
@@ -80,6 +83,8 @@ impl SimulatedClient {
             receivers: BTreeMap::new(),
             rtx: BTreeMap::new(),
             audio_receivers: BTreeMap::new(),
+            bridge_ssrcs,
+            probe_packets: 0,
             reports: ReceptionReports::default(),
             feedback: FeedbackSender::default(),
             feedback_check: FeedbackCheck::default(),
@@ -159,6 +164,11 @@ impl SimulatedClient {
         &self.downlink
     }
 
+    /// Padding received on the bridge's own SSRCs.
+    pub fn probe_packets(&self) -> u64 {
+        self.probe_packets
+    }
+
     /// The round trip as the bridge's reports tell it.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip
@@ -207,10 +217,6 @@ impl SimulatedClient {
         self.sending = true;
         self.next_report = now + REPORT_DELAY;
         self.next_feedback = now + FEEDBACK_INTERVAL;
-    }
-
-    pub(crate) fn transport_mut(&mut self) -> &mut PeerTransport {
-        &mut self.transport
     }
 
     /// A datagram of the bridge, on its way to this client.
@@ -333,6 +339,8 @@ impl SimulatedClient {
             receiver.handle_packet(now, &header, datagram, descriptor, false);
         } else if let Some(primary) = self.rtx.get(&ssrc).copied() {
             self.handle_retransmission(now, primary, &header, datagram);
+        } else if self.bridge_ssrcs.contains(&ssrc) && header.payload(datagram).is_empty() {
+            self.probe_packets += 1;
         } else {
             self.violations.note(now, ssrc, ViolationKind::UnknownSsrc);
         }

@@ -1,7 +1,9 @@
 //! Clients over links to the engines of the bridge, in virtual time.
 
 use super::audio_sender::AudioSender;
-use super::bridge::{CLIENT_CERTIFICATE, CONTEXT, SimulatedBridge, SimulationError, bridge_address};
+use super::bridge::{
+    CLIENT_CERTIFICATE, CONTEXT, SimulatedBridge, SimulationError, bridge_address,
+};
 use super::client::SimulatedClient;
 use super::link::{Link, LinkOutcome, LinkSettings};
 use super::random::SimulationRandom;
@@ -9,6 +11,7 @@ use super::signaling;
 use super::video_sender::{VideoSender, VideoSettings};
 use super::violation::Violations;
 use bridge_conference::Conference;
+use bridge_media::LayerIndex;
 use bridge_metrics::ShardCounters;
 use bridge_signaling::bridge_channel::BridgeChannelMessage;
 use bridge_transport::{LocalIce, PeerTransport, TransportSettings};
@@ -66,7 +69,7 @@ impl Participant {
     /// With a VP8 camera.
     #[must_use]
     pub fn with_camera(self) -> Self {
-        self.with_video(|name, ssrc| VideoSettings::vp8(name, ssrc))
+        self.with_video(VideoSettings::vp8)
     }
 
     /// With one more source.
@@ -74,7 +77,8 @@ impl Participant {
     pub fn with_video(mut self, make: impl FnOnce(&str, u32) -> VideoSettings) -> Self {
         let index = self.videos.len() as u32;
         let name = format!("{}-v{index}", self.id);
-        self.videos.push(make(&name, self.first_ssrc() + FIRST_VIDEO_SSRC + index * SSRCS_PER_VIDEO));
+        self.videos
+            .push(make(&name, self.first_ssrc() + FIRST_VIDEO_SSRC + index * SSRCS_PER_VIDEO));
         self
     }
 
@@ -168,6 +172,13 @@ impl SimulatedConference {
         self.advance_client(client);
     }
 
+    /// Gives a participant these layers of these sources, whatever the conference's allocation is,
+    /// until that changes.
+    pub fn force_forwarding(&mut self, client: usize, targets: &[(String, LayerIndex)]) {
+        self.bridge.force_forwarding(self.clients[client].id(), targets);
+        self.flush_bridge();
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.now
@@ -245,8 +256,11 @@ impl SimulatedConference {
         let videos: Vec<VideoSender> = videos
             .map(|settings| VideoSender::new(settings.clone(), self.now, self.random.fork()))
             .collect();
-        let client =
-            SimulatedClient::new(id, (address, bridge_address()), transport, links, audio, videos);
+        let addresses = (address, bridge_address());
+        let own = self.bridge.conference().feedback_ssrcs();
+        let media = (audio, videos);
+        let ssrcs = [own.audio, own.video];
+        let client = SimulatedClient::new(id, addresses, transport, links, media, ssrcs);
         self.introduce(client, participant);
         self.by_address.insert(address, index);
         self.client_due.push(Timestamp::FAR_FUTURE);

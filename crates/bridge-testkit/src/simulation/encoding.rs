@@ -154,8 +154,7 @@ impl Encoding {
         }
         *last_sent = now;
         let payload_type = self.codec.rtx_payload_type();
-        let copy =
-            packet.as_retransmission(self.rtx_ssrc, payload_type, self.rtx_sequence_number);
+        let copy = packet.as_retransmission(self.rtx_ssrc, payload_type, self.rtx_sequence_number);
         self.rtx_sequence_number = self.rtx_sequence_number.wrapping_add(1);
         Some(copy)
     }

@@ -1,44 +1,44 @@
 /// What a scripted sender says in each packet behind the codec's own headers: the truth, which no
 /// bridge rewrites, to hold against what headers say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameStamp {
+pub(crate) struct FrameStamp {
     /// The SSRC of the source's first encoding.
-    pub source: u32,
+    pub(crate) source: u32,
     /// Index of the encoding.
-    pub encoding: u8,
+    pub(crate) encoding: u8,
     /// Spatial layer within it.
-    pub spatial: u8,
+    pub(crate) spatial: u8,
     /// Temporal layer.
-    pub temporal: u8,
+    pub(crate) temporal: u8,
     /// Part of a picture that needs no earlier one.
-    pub key: bool,
+    pub(crate) key: bool,
     /// Counts the encoding's pictures.
-    pub picture: u32,
+    pub(crate) picture: u32,
     /// Counts the encoding's frames: one for each spatial layer of a picture.
-    pub frame: u32,
+    pub(crate) frame: u32,
     /// Which packet of the frame.
-    pub part: u16,
+    pub(crate) part: u16,
     /// Of how many.
-    pub parts: u16,
+    pub(crate) parts: u16,
     /// How many frames back each reference is; 0 is none.
-    pub references: [u8; 3],
+    pub(crate) references: [u8; 3],
     /// The sender's number.
-    pub sequence_number: u16,
+    pub(crate) sequence_number: u16,
     /// The sender's RTP timestamp.
-    pub timestamp: u32,
+    pub(crate) timestamp: u32,
     /// When it was captured, in 90 kHz ticks since the simulation began.
-    pub capture: u32,
+    pub(crate) capture: u32,
     /// The picture id that the sender gave it, if the codec has any.
-    pub picture_id: u16,
+    pub(crate) picture_id: u16,
     /// The sender's tl0picidx.
-    pub tl0_picture_index: u8,
+    pub(crate) tl0_picture_index: u8,
     /// Bytes from the stamp's start to the end of the payload.
-    pub len: u16,
+    pub(crate) len: u16,
 }
 
 impl FrameStamp {
     /// Writes it and fills up to `len` bytes.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&self.source.to_be_bytes());
@@ -60,7 +60,7 @@ impl FrameStamp {
     }
 
     /// Finds it in a payload. `None` if there is none; `Err` if the payload was cut or changed.
-    pub fn find(payload: &[u8]) -> Option<Result<Self, DamagedPayload>> {
+    pub(crate) fn find(payload: &[u8]) -> Option<Result<Self, DamagedPayload>> {
         let head = payload.get(..payload.len().min(SEARCHED_BYTES))?;
         let start = head.windows(MAGIC.len()).position(|window| window == MAGIC)?;
         Some(Self::read(payload.get(start..)?).ok_or(DamagedPayload))
@@ -104,7 +104,7 @@ impl FrameStamp {
     }
 
     /// The numbers of the frames that it refers to.
-    pub fn referred_frames(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn referred_frames(&self) -> impl Iterator<Item = u32> {
         let frame = self.frame;
         self.references
             .into_iter()
@@ -119,7 +119,7 @@ impl FrameStamp {
 
 /// A payload that does not end as its stamp says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DamagedPayload;
+pub(crate) struct DamagedPayload;
 
 struct Reader<'a>(&'a [u8]);
 
@@ -134,9 +134,9 @@ impl Reader<'_> {
 const MAGIC: [u8; 8] = *b"\xd5SFUsim\xa7";
 const FILLER: u8 = 0x5a;
 /// Bytes of a stamp without filler and trailer.
-pub const STAMP_LEN: usize = 48;
+pub(crate) const STAMP_LEN: usize = 48;
 /// Bytes that end a payload.
-pub const TRAILER_LEN: usize = 4;
+pub(crate) const TRAILER_LEN: usize = 4;
 /// No codec's headers are longer; RTX adds two bytes.
 const SEARCHED_BYTES: usize = 160;
 

@@ -50,9 +50,8 @@ impl Reception {
         self.before = (expected, self.received);
         let interval_lost = (interval.0 - interval.1).max(0);
         let fraction = if interval.0 > 0 { interval_lost * 256 / interval.0 } else { 0 };
-        let (last, delay) = self.last_report.map_or((0, Duration::ZERO), |(compact, at)| {
-            (compact, now.since(at))
-        });
+        let (last, delay) =
+            self.last_report.map_or((0, Duration::ZERO), |(compact, at)| (compact, now.since(at)));
         ReportBlock {
             ssrc,
             fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),

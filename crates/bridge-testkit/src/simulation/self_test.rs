@@ -176,7 +176,7 @@ impl Projection {
             payload_type: packet.payload_type,
             received: now,
             capture: self.clocks[encoding].capture_time(packet.timestamp),
-            frame,
+            frame: frame.unwrap_or(bridge_media::FrameDescription::Unparsed),
         };
         let Decision { outcome, request_keyframe } = self.inner.accept(&parsed);
         let out = outcome.ok().map(|rewrite| apply(&packet, &parsed, rewrite));
@@ -193,13 +193,19 @@ impl Projection {
     }
 }
 
-fn apply(packet: &OutgoingRtp, parsed: &VideoPacket, rewrite: bridge_media::Rewrite) -> OutgoingRtp {
+fn apply(
+    packet: &OutgoingRtp,
+    parsed: &VideoPacket,
+    rewrite: bridge_media::Rewrite,
+) -> OutgoingRtp {
     let mut bytes = packet.to_bytes(0);
     rewrite.apply(&mut RtpPacketMut::parse(&mut bytes).unwrap());
     let header = RtpHeader::parse(&bytes).unwrap();
     let mut extensions = packet.extensions.clone();
-    if let (PayloadRewrite::Dependency(rewrite), bridge_media::FrameDescription::Dependency(frame)) =
-        (rewrite.payload, &parsed.frame)
+    if let (
+        PayloadRewrite::Dependency(rewrite),
+        bridge_media::FrameDescription::Dependency(frame),
+    ) = (rewrite.payload, &parsed.frame)
     {
         let mut out = [0; MAX_DEPENDENCY_DESCRIPTOR_LEN];
         let len = rewrite.write(&extensions[0].1, frame, &mut out).unwrap();
@@ -324,7 +330,9 @@ fn projections_are_flawless_over_switches_and_pauses() {
 fn target(settings: &VideoSettings, layer: u8, temporal: u8) -> LayerIndex {
     match (settings.codec, settings.layering) {
         (SimulatedCodec::H264, _) => LayerIndex::new(layer, 0, 0),
-        (SimulatedCodec::Av1, Layering::Simulcast) => LayerIndex::with_decode_target(layer, temporal),
+        (SimulatedCodec::Av1, Layering::Simulcast) => {
+            LayerIndex::with_decode_target(layer, temporal)
+        }
         (_, Layering::Simulcast) => LayerIndex::new(layer, 0, temporal),
         (SimulatedCodec::Av1, _) => LayerIndex::with_decode_target(0, layer * 3 + temporal),
         _ => LayerIndex::new(0, layer, temporal),
@@ -336,20 +344,58 @@ fn target(settings: &VideoSettings, layer: u8, temporal: u8) -> LayerIndex {
 fn faults_are_noticed() {
     type Fault = fn(&mut OutgoingRtp, &mut u32);
     let rows: [(&str, Fault, fn(&ViolationKind) -> bool); 6] = [
-        ("left out without a gap", |p, n| p.sequence_number = p.sequence_number.wrapping_sub((*n > 500) as u16),
-            |k| matches!(k, ViolationKind::Misplaced { .. } | ViolationKind::RepeatedNumber(_))),
-        ("payload cut", |p, n| if *n == 400 { p.payload.pop(); },
-            |k| matches!(k, ViolationKind::DamagedPayload(_))),
-        ("timestamp jumps", |p, n| if *n > 400 { p.timestamp = p.timestamp.wrapping_add(90_000) },
-            |k| matches!(k, ViolationKind::TimestampSpacing { .. } | ViolationKind::TimestampWithinPicture(_))),
-        ("picture id jumps", |p, n| if *n > 400 { p.payload[3] = p.payload[3].wrapping_add(7) },
-            |k| matches!(k, ViolationKind::PictureId { .. })),
+        (
+            "left out without a gap",
+            |p, n| p.sequence_number = p.sequence_number.wrapping_sub((*n > 500) as u16),
+            |k| matches!(k, ViolationKind::Misplaced { .. } | ViolationKind::RepeatedNumber(_)),
+        ),
+        (
+            "payload cut",
+            |p, n| {
+                if *n == 400 {
+                    p.payload.pop();
+                }
+            },
+            |k| matches!(k, ViolationKind::DamagedPayload(_)),
+        ),
+        (
+            "timestamp jumps",
+            |p, n| {
+                if *n > 400 {
+                    p.timestamp = p.timestamp.wrapping_add(90_000)
+                }
+            },
+            |k| {
+                matches!(
+                    k,
+                    ViolationKind::TimestampSpacing { .. }
+                        | ViolationKind::TimestampWithinPicture(_)
+                )
+            },
+        ),
+        (
+            "picture id jumps",
+            |p, n| {
+                if *n > 400 {
+                    p.payload[3] = p.payload[3].wrapping_add(7)
+                }
+            },
+            |k| matches!(k, ViolationKind::PictureId { .. }),
+        ),
         ("no markers", |p, _| p.marker = false, |k| matches!(k, ViolationKind::MissingMarker(_))),
-        ("another source", |p, n| if *n == 400 { p.payload[17] ^= 1 },
-            |k| matches!(k, ViolationKind::DamagedPayload(_) | ViolationKind::OtherSource)),
+        (
+            "another source",
+            |p, n| {
+                if *n == 400 {
+                    p.payload[17] ^= 1
+                }
+            },
+            |k| matches!(k, ViolationKind::DamagedPayload(_) | ViolationKind::OtherSource),
+        ),
     ];
     for (what, fault, is_right) in rows {
-        let mut path = Path::new(one_layer(VideoSettings::vp8("a-v0", 1_000)), LinkSettings::ideal());
+        let mut path =
+            Path::new(one_layer(VideoSettings::vp8("a-v0", 1_000)), LinkSettings::ideal());
         let mut count = 0;
         path.fault = Some(Box::new(move |packet| {
             count += 1;

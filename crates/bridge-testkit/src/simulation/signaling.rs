@@ -103,7 +103,9 @@ fn sources(id: &EndpointId, audio: u32, videos: &[VideoSettings]) -> Sources {
         }
         if ssrcs.len() > 1 {
             let media = ssrcs.iter().map(|(media, _)| *media).collect();
-            source.ssrc_groups.push(SsrcGroup { semantics: SsrcGroupSemantics::Sim, ssrcs: media });
+            source
+                .ssrc_groups
+                .push(SsrcGroup { semantics: SsrcGroupSemantics::Simulcast, ssrcs: media });
         }
         for (media, rtx) in ssrcs {
             let group = SsrcGroup { semantics: SsrcGroupSemantics::Fid, ssrcs: vec![media, rtx] };

@@ -35,8 +35,13 @@ impl FeedbackSender {
         let Some((&first, &time)) = self.arrivals.first_key_value() else { return };
         let base = self.next_base.unwrap_or(first);
         let number = |index: i64| (index & 0xffff) as u16;
-        let mut feedback =
-            TransportFeedbackBuilder::new(sender_ssrc, self.media_ssrc, self.count, number(base), time);
+        let mut feedback = TransportFeedbackBuilder::new(
+            sender_ssrc,
+            self.media_ssrc,
+            self.count,
+            number(base),
+            time,
+        );
         self.count = self.count.wrapping_add(1);
         while let Some((&index, &at)) = self.arrivals.first_key_value() {
             if feedback.add_received(number(index), at).is_err() {

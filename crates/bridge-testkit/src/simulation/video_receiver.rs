@@ -124,12 +124,8 @@ impl VideoReceiver {
             self.take_number(now, index, None, header, (0, 0), is_retransmission);
             return self.decode(now);
         }
-        let stamp = match FrameStamp::find(payload) {
-            Some(Ok(stamp)) => stamp,
-            Some(Err(_)) | None => {
-                let kind = ViolationKind::DamagedPayload(header.sequence_number);
-                return self.note(now, kind);
-            }
+        let Some(Ok(stamp)) = FrameStamp::find(payload) else {
+            return self.note(now, ViolationKind::DamagedPayload(header.sequence_number));
         };
         if stamp.source != self.source.first_ssrc {
             return self.note(now, ViolationKind::OtherSource);
@@ -142,7 +138,10 @@ impl VideoReceiver {
             payload,
             descriptor,
         );
-        let ids = frame.as_ref().map_or((0, 0), |f| (f.wire_id, f.tl0_picture_index));
+        // A descriptor tells its frame's number even where its structure is not known.
+        let number = descriptor.and_then(|data| Some([*data.get(1)?, *data.get(2)?]));
+        let number = number.map_or(0, u16::from_be_bytes);
+        let ids = frame.as_ref().map_or((number, 0), |f| (f.wire_id, f.tl0_picture_index));
         if !self.take_number(now, index, Some(stamp), header, ids, is_retransmission) {
             return;
         }
@@ -186,8 +185,7 @@ impl VideoReceiver {
 
     /// When to poll next.
     pub(crate) fn poll_timeout(&self) -> Timestamp {
-        let nack =
-            if self.nacks.is_empty() { Timestamp::FAR_FUTURE } else { self.next_nack };
+        let nack = if self.nacks.is_empty() { Timestamp::FAR_FUTURE } else { self.next_nack };
         let frame = self.frames.poll_timeout(JITTER_DELAY, |index| self.check.is_padding(index));
         nack.min(frame).min(self.patience_ends)
     }

@@ -79,12 +79,7 @@ impl VideoSettings {
     }
 
     /// A camera of 180, 360 and 720 lines with 150, 500 and 2,000 kbps.
-    pub fn camera(
-        name: &str,
-        first_ssrc: u32,
-        codec: SimulatedCodec,
-        layering: Layering,
-    ) -> Self {
+    pub fn camera(name: &str, first_ssrc: u32, codec: SimulatedCodec, layering: Layering) -> Self {
         let layer = |height, kbps| LayerSettings { height, bitrate: Bitrate::from_kbps(kbps) };
         Self {
             name: name.to_owned(),
@@ -272,9 +267,7 @@ impl VideoSender {
 
     fn apply_limits(&mut self) {
         let max_height = self.max_height;
-        let fits = |layer: &&LayerSettings| {
-            max_height < 0 || i32::from(layer.height) <= max_height
-        };
+        let fits = |layer: &&LayerSettings| max_height < 0 || i32::from(layer.height) <= max_height;
         let mut allowed = self.settings.layers.iter().filter(fits).count();
         if max_height > 0 {
             // The lowest is sent however little is asked for.

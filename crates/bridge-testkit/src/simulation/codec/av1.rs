@@ -103,10 +103,22 @@ fn chain_distance(frame: &LayerFrame, chain: u32) -> u32 {
     let inter_layer = frame.layering == Layering::Svc || frame.key;
     match (frame.key, frame.position) {
         (true, _) if spatial == 0 => 0,
-        (true, _) => if chain < spatial { spatial - chain } else { 1 },
+        (true, _) => {
+            if chain < spatial {
+                spatial - chain
+            } else {
+                1
+            }
+        }
         // In a chain of its own layer only, each goes back to its last picture.
         (false, 0) if spatial == 0 || !inter_layer => 4 * layers + spatial - chain.min(4 * layers),
-        (false, 0) => if chain < spatial { spatial - chain } else { 1 },
+        (false, 0) => {
+            if chain < spatial {
+                spatial - chain
+            } else {
+                1
+            }
+        }
         (false, position) => u32::from(position) * layers + spatial - chain.min(layers),
     }
     .min(15)
@@ -150,7 +162,8 @@ mod tests {
 
     #[test]
     fn structures_are_read_as_they_were_meant() {
-        for (layering, layers) in [(Layering::Svc, 3), (Layering::KeySvc, 3), (Layering::Simulcast, 1)]
+        for (layering, layers) in
+            [(Layering::Svc, 3), (Layering::KeySvc, 3), (Layering::Simulcast, 1)]
         {
             let key = LayerFrame {
                 codec: SimulatedCodec::Av1,
