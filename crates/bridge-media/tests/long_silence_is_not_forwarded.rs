@@ -100,6 +100,17 @@ fn a_packet_of_padding_leaves_no_gap() {
 }
 
 #[test]
+fn only_lost_packets_can_be_recovered() {
+    let mut stream = AudioStream::default();
+    assert_eq!(stream.accept_recovered(0), None);
+    assert_eq!(numbers(&mut stream, 1, &[SPEECH]), [1]);
+    stream.discard(2);
+    assert_eq!(numbers(&mut stream, 5, &[SPEECH]), [4]);
+    let recovered = [0, 1, 2, 3, 3, 4, 5, 6].map(|n| stream.accept_recovered(n));
+    assert_eq!(recovered, [Some(0), None, None, Some(2), None, Some(3), None, None]);
+}
+
+#[test]
 fn what_is_too_late_has_no_number() {
     let mut stream = AudioStream::default();
     assert_eq!(numbers(&mut stream, 5_000, &[SPEECH]), [5_000]);

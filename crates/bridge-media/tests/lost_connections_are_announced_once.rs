@@ -112,9 +112,14 @@ fn churn_leaves_a_bounded_memory() {
         connectivity.add_endpoint(at(0), key);
     }
     assert_eq!(connectivity.handle_timeout(at(16_000)).len(), lost);
-    (0..lost).for_each(|key| connectivity.remove_endpoint(&key));
+    // One that is back is not among those that are forgotten.
+    connectivity.remove_endpoint(&0);
+    assert!(connectivity.add_endpoint(at(0), 0));
+    (1..lost).for_each(|key| connectivity.remove_endpoint(&key));
+    assert_eq!(connectivity.handle_timeout(at(17_000)), []);
+    connectivity.remove_endpoint(&0);
     // The ones that left last are remembered, the others begin anew.
-    for (key, expected) in [(lost - 1, 1), (0, 0)] {
+    for (key, expected) in [(lost - 1, 1), (0, 1), (1, 0)] {
         connectivity.add_endpoint(at(20_000), key);
         connectivity.handle_activity(&key, at(20_400));
         let due = connectivity.poll_timeout().unwrap();

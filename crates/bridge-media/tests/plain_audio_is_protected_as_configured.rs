@@ -113,6 +113,8 @@ fn packets_out_of_order_are_added_where_they_belong() {
     let mut stream = RedStream::new();
     let out = [0, 2, 1, 3].map(|n| protect(&mut stream, &ALWAYS, packet(n)));
     assert_eq!(out, [vec![0], vec![2], vec![0, 1], vec![1, 2, 3]]);
+    let out = [7, 3, 8].map(|n| protect(&mut stream, &ALWAYS, packet(n)));
+    assert_eq!(out[2], [7, 8]);
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn a_relay_cannot_fill_the_memory() {
     assert_eq!(constraints.source_count(), MAX_CONSTRAINED_SOURCES);
     assert_eq!(constraints.refused(), 10);
     constraints.remove_receiver(&relay);
+    expect(&mut constraints, &[]);
     assert_eq!(constraints.source_count(), 0);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridge_media::{SpeechActivity, SpeechActivityConfig, SpeechEvent};
+use bridge_media::{REPORT_DELAY, SpeechActivity, SpeechActivityConfig, SpeechEvent};
 use bridge_units::{EndpointId, Timestamp};
 
 const QUIET: u8 = 20;
@@ -160,6 +160,29 @@ fn batches_of_100_ms_find_the_same_speakers() {
     let expected = prompt.take_turns(&turns);
     assert_eq!(expected, turns.map(became));
     assert_eq!(batched.take_turns(&turns), expected);
+}
+
+/// The newest level is still to come when decisions are made; that is no pause.
+#[test]
+fn reports_100_ms_late_take_the_floor() {
+    let mut activity = SpeechActivity::new(SpeechActivityConfig::default());
+    ["d", "s"].iter().for_each(|name| assert!(activity.add_endpoint(id(name))));
+    activity.handle_level(&id("d"), QUIET, Timestamp::from_millis(1_000));
+    let mut events = Vec::new();
+    for received in (1_020..4_000).step_by(20).map(Timestamp::from_millis) {
+        let level = if received < Timestamp::from_millis(2_000) { QUIET } else { LOUD };
+        activity.handle_level(&id("s"), level, received);
+        events.extend(activity.handle_timeout(received + REPORT_DELAY));
+    }
+    assert_eq!(events, ["d", "s"].map(became));
+}
+
+#[test]
+fn of_equal_speakers_the_first_takes_the_floor() {
+    let mut conference = Conference::of(&["d", "t", "s"]);
+    conference.run(20, &[("d", QUIET)]);
+    conference.run(2_000, &[("t", QUIET), ("s", QUIET)]);
+    assert_eq!(conference.run(2_000, &[("t", LOUD), ("s", LOUD)]), [became("s")]);
 }
 
 #[test]
