@@ -23,6 +23,7 @@ mod retransmission;
 mod sender_clock;
 mod source;
 mod source_layers;
+mod ssrc_rewriting;
 mod video_codec;
 mod video_packet;
 
@@ -65,5 +66,9 @@ pub use source::{
     SignaledSource, SourceError, VideoType,
 };
 pub use source_layers::{LayerState, SourceLayers};
+pub use ssrc_rewriting::{
+    MAX_MID_LEN, MAX_REMEMBERED_PROGRESS, MappedSource, Mid, OriginalPacket, RewritableSource,
+    RewritingCounters, RewritingRefusal, RewrittenPacket, SsrcRewriting, SsrcRewritingConfig,
+};
 pub use video_codec::VideoCodec;
 pub use video_packet::{FrameDescription, VideoPacket};

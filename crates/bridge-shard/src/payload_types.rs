@@ -6,6 +6,8 @@ pub(crate) struct PayloadTypes {
     kinds: [Option<PayloadKind>; 128],
     /// Some payload type negotiated transport-wide feedback.
     pub(crate) transport_cc: bool,
+    /// Some payload type negotiated REMB.
+    pub(crate) remb: bool,
     /// Some payload type takes PLI.
     pub(crate) pli: bool,
     /// Some payload type takes FIR.
@@ -35,6 +37,7 @@ impl PayloadTypes {
             for feedback in &payload_type.feedback {
                 match feedback.as_str() {
                     "transport-cc" => types.transport_cc = true,
+                    "goog-remb" => types.remb = true,
                     "nack pli" => types.pli = true,
                     "ccm fir" => types.fir = true,
                     _ => {}
@@ -51,7 +54,7 @@ impl PayloadTypes {
 
 impl Default for PayloadTypes {
     fn default() -> Self {
-        Self { kinds: [None; 128], transport_cc: false, pli: false, fir: false }
+        Self { kinds: [None; 128], transport_cc: false, remb: false, pli: false, fir: false }
     }
 }
 

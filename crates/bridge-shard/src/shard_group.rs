@@ -1,6 +1,7 @@
 use crate::control::SessionEvent;
 use crate::directory::Directory;
 use crate::inbox::Inbox;
+use bridge_cc::EstimatorConfig;
 use bridge_metrics::{ShardCounters, SharedShardCounters};
 use bridge_transport::TransportContext;
 use bridge_units::ShardId;
@@ -13,6 +14,15 @@ pub struct ShardSettings {
     pub local_addresses: Arc<[SocketAddr]>,
     /// What all transports share: DTLS and ICE as configured.
     pub context: Arc<TransportContext>,
+    /// What is the same for all receivers.
+    pub media: MediaSettings,
+}
+
+/// How media is received and sent.
+#[derive(Clone, Debug, Default)]
+pub struct MediaSettings {
+    /// What finds out what each receiver's link takes: `jmt.bwe`.
+    pub estimator: EstimatorConfig,
 }
 
 /// Takes events to the control plane. Called from shard threads: must not block.

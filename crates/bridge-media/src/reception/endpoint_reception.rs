@@ -361,6 +361,7 @@ impl EndpointReception {
             Some(source) => source.signaled_again(signaled.video_type, pairs),
             None => VideoSource::new(signaled.id, MediaSource::new(signaled.video_type, pairs)),
         };
+        self.next_layers = self.next_layers.min(source.report.poll_timeout());
         self.video.push(source);
     }
 }

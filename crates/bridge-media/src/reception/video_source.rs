@@ -82,7 +82,8 @@ impl VideoSource {
             let known = self.streams.iter().position(|stream| stream.ssrc == ssrc);
             known.map_or_else(|| VideoStream::new(ssrc), |place| self.streams.swap_remove(place))
         });
-        Self { streams: streams.collect(), ..Self::new(self.id, signaled) }
+        let streams = streams.collect();
+        Self { id: self.id, source: signaled, streams, report: LayersReport::due() }
     }
 }
 
