@@ -40,10 +40,16 @@ pub(crate) enum SenderCommand {
 /// The sending side of an endpoint.
 pub(crate) struct SendingEndpoint {
     pub(crate) number: u32,
-    pub(crate) socket: Arc<UdpSocket>,
-    pub(crate) remote: SocketAddr,
-    pub(crate) srtp: SrtpSender,
+    pub(crate) path: SendingPath,
     pub(crate) streams: Vec<StreamPlan>,
+}
+
+/// How an endpoint's packets leave.
+pub(crate) enum SendingPath {
+    /// A thin endpoint's.
+    Thin { socket: Arc<UdpSocket>, remote: SocketAddr, srtp: Box<SrtpSender> },
+    /// A full one's: its connection does all but writing packets.
+    Webrtc(tokio::sync::mpsc::Sender<Vec<u8>>),
 }
 
 /// What was sent so far.

@@ -12,7 +12,7 @@ use bridge_transport::{MIN_BUFFER_LEN, PeerTransport, TransportEvent};
 use bridge_units::Timestamp;
 
 use crate::bridge_channel::VideoWish;
-use crate::command::{SenderCommand, SendingEndpoint};
+use crate::command::{SenderCommand, SendingEndpoint, SendingPath};
 use crate::destination::Destination;
 use crate::incoming_media::{Compounds, IncomingMedia, Tally};
 use crate::reception::Wrong;
@@ -189,9 +189,11 @@ impl Endpoint {
         let srtp = std::mem::replace(&mut contexts.sender, unused);
         let sending = SendingEndpoint {
             number: self.plan.number,
-            socket: Arc::clone(&self.output),
-            remote,
-            srtp,
+            path: SendingPath::Thin {
+                socket: Arc::clone(&self.output),
+                remote,
+                srtp: Box::new(srtp),
+            },
             streams: self.plan.streams.clone(),
         };
         // Fails only when the run ends.

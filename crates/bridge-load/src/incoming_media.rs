@@ -79,7 +79,9 @@ impl IncomingMedia {
         let mut moved = tag.is_some_and(|sequence| {
             self.feedback.on_packet(now, sequence, header.ssrc, packet.len())
         });
-        match Arrival::of(&header, self.number, &self.bridge_ssrcs) {
+        let (ssrc, payload_type) = (header.ssrc, header.payload_type);
+        let own = self.number;
+        match Arrival::of(ssrc, payload_type, header.has_padding, own, &self.bridge_ssrcs) {
             Ok(Arrival::Media(stream)) => {
                 moved |= self.handle_media(now, &header, packet.len(), stream, tally, rtcp);
                 if self.sampled {

@@ -25,6 +25,7 @@ mod html;
 mod http_client;
 mod incoming_media;
 mod join;
+mod key_frame_requests;
 mod measurement;
 mod media_stream;
 mod missing_packets;
@@ -42,11 +43,13 @@ mod stream_id;
 mod table;
 mod video_frames;
 mod wall_clock;
+mod webrtc_peer;
+mod webrtc_peers;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub use arguments::{ArgumentError, Arguments, Command, HELP};
+pub use arguments::{ArgumentError, Arguments, Command, HELP, Peers};
 pub use error::LoadError;
 pub use report::Report;
 pub use run::run;

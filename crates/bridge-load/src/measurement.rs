@@ -5,7 +5,7 @@ use std::time::Duration;
 use bridge_io::Clock;
 use bridge_units::Timestamp;
 
-use crate::command::{Durations, ReceiverSnapshot, SenderSnapshot};
+use crate::command::{Durations, SenderSnapshot};
 use crate::error::LoadError;
 use crate::join::Joiner;
 use crate::process_usage::{MachineUsage, ProcessUsage};
@@ -64,8 +64,7 @@ impl Meter {
             ..Sample::default()
         };
         let mut durations = Durations::new();
-        for receiver in joiner.receivers() {
-            let snapshot: ReceiverSnapshot = receiver.snapshot()?;
+        for snapshot in joiner.snapshots()? {
             sample.received.add(&snapshot.counts);
             sample.endpoints += snapshot.endpoints;
             sample.connected += snapshot.connected;
