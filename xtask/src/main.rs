@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program talks to the person who runs it")]
 
+mod bench_media;
 mod command;
 mod lint;
 mod packages;
@@ -16,6 +17,7 @@ usage: cargo xtask <chore>
 
   test          install what the tests need (Debian packages, as root) and run every test
   test --fast   run what needs no browser, no Prosody and no network
+  bench --media simulate conferences and write target/media/media.html and .json
   lint          formatting, clippy with warnings as errors, and the documentation";
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn run() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => tests::run(tests::Extent::Everything),
         ["test", "--fast"] => tests::run(tests::Extent::Fast),
+        ["bench", "--media"] => bench_media::run(),
         ["lint"] => lint::run(),
         ["--help" | "help" | "-h"] => {
             println!("{USAGE}");

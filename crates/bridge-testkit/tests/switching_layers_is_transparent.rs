@@ -1,5 +1,6 @@
 //! Whatever layers a receiver is given, one after another, it sees one flawless stream: the shards
 //! with a script in the place of the allocation.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 use bridge_media::LayerIndex;
 use bridge_testkit::simulation::{

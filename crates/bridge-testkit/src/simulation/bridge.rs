@@ -10,12 +10,12 @@ use bridge_media::LayerIndex;
 use bridge_metrics::ShardCounters;
 use bridge_shard::{
     ConferenceSnapshot, EgressSink, EventSink, ForwardingProgram, Inbox, MediaSettings, Run,
-    SendOutcome, SessionAction, SessionCommand, SessionEvent, Shard, ShardCommand, ShardGroup,
-    ShardSettings, ShardWaker,
+    SendOutcome, SessionAction, SessionCommand, SessionEvent, SessionEventKind, Shard,
+    ShardCommand, ShardGroup, ShardSettings, ShardWaker,
 };
 use bridge_signaling::colibri2::{ConferenceModified, ConferenceModify};
 use bridge_transport::{IceSettings, TransportContext};
-use bridge_units::{EndpointId, SessionId, ShardId, Timestamp};
+use bridge_units::{Bitrate, EndpointId, SessionId, ShardId, Timestamp};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -33,6 +33,8 @@ pub(crate) struct SimulatedBridge {
     wire: Wire,
     snapshot: Option<Arc<ConferenceSnapshot>>,
     orders: BTreeMap<SessionId, Orders>,
+    /// What shards said that links take.
+    estimates: BTreeMap<SessionId, Vec<(Timestamp, Bitrate)>>,
 }
 
 /// Commands of a session: how many there were, and how many of them were not the conference's.
@@ -117,6 +119,7 @@ impl SimulatedBridge {
             wire: Wire::default(),
             snapshot: None,
             orders: BTreeMap::new(),
+            estimates: BTreeMap::new(),
         };
         bridge.settle(now);
         Ok(bridge)
@@ -167,6 +170,9 @@ impl SimulatedBridge {
                 std::mem::take(&mut *self.events.0.lock().unwrap_or_else(PoisonError::into_inner));
             idle &= events.is_empty();
             for event in events {
+                if let SessionEventKind::Estimate(Some(rate)) = event.kind {
+                    self.estimates.entry(event.session).or_default().push((now, rate));
+                }
                 self.conference.handle_event(now, event);
             }
             if idle {
@@ -184,6 +190,11 @@ impl SimulatedBridge {
     /// What left since the last time.
     pub(crate) fn take_datagrams(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
         std::mem::take(&mut self.wire.0)
+    }
+
+    pub(crate) fn estimates(&self, endpoint: &EndpointId) -> &[(Timestamp, Bitrate)] {
+        let session = self.conference.session_of(endpoint);
+        session.and_then(|session| self.estimates.get(&session)).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn conference(&self) -> &Conference {

@@ -15,7 +15,7 @@ use bridge_media::LayerIndex;
 use bridge_metrics::ShardCounters;
 use bridge_signaling::bridge_channel::BridgeChannelMessage;
 use bridge_transport::{LocalIce, PeerTransport, TransportSettings};
-use bridge_units::{EndpointId, Timestamp};
+use bridge_units::{Bitrate, EndpointId, Timestamp};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -197,6 +197,11 @@ impl SimulatedConference {
     /// All participants.
     pub fn clients(&self) -> &[SimulatedClient] {
         &self.clients
+    }
+
+    /// What the bridge believed a participant's link to take, whenever it changed.
+    pub fn estimates(&self, client: usize) -> &[(Timestamp, Bitrate)] {
+        self.bridge.estimates(self.clients[client].id())
     }
 
     /// The conference engine, for its debug state.
