@@ -3,7 +3,8 @@
 use crate::health::HealthSettings;
 use crate::statistics::Identity;
 use bridge_conference::{
-    AddressMapping, ConferenceSettings, MappedPorts, ReceiverDefaults, ShutdownTimes,
+    AddressMapping, AllocationConfig, ConferenceSettings, ConferenceSizeLimits, ConnectivityConfig,
+    LastN, LoudestConfig, MappedPorts, MaxHeight, ShutdownTimes, SpeechActivityConfig,
 };
 use bridge_config::{Config, KeepAliveStrategy, XmppClientConfig};
 use bridge_dtls::{CipherSuite, DtlsSettings, FingerprintHash};
@@ -14,6 +15,7 @@ use bridge_srtp::Profile;
 use bridge_transport::{IceSettings, IceTimers, KeepAlive};
 use bridge_xmpp::{ConnectionSettings, SecurityMode};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 pub(crate) fn udp(config: &Config) -> UdpSettings {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -102,8 +104,7 @@ pub(crate) fn ice(config: &Config) -> IceSettings {
 }
 
 pub(crate) fn conference(config: &Config, version: &str) -> ConferenceSettings {
-    let allocation = &config.cc.allocation;
-    let height = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
+    let stats = &config.connection_stats;
     ConferenceSettings {
         ufrag_prefix: config
             .ice
@@ -119,14 +120,62 @@ pub(crate) fn conference(config: &Config, version: &str) -> ConferenceSettings {
         ice_restart: config.ice.restart.enabled,
         expiry_check_interval: config.expiration.check_interval,
         inactivity_timeout: config.expiration.timeout,
-        receiver: ReceiverDefaults {
-            initial_max_height: height(config.cc.initial_max_height_px),
-            default_max_height: height(config.cc.default_max_height_px),
-            assumed_bandwidth_limit_bps: allocation
-                .assumed_bandwidth_limit
-                .map(|limit| i64::try_from(limit.bps()).unwrap_or(i64::MAX)),
+        allocation: Arc::new(allocation(config)),
+        speech: speech(&config.speech_activity),
+        loudest: loudest(&config.loudest),
+        connectivity: ConnectivityConfig {
+            first_transfer_timeout: config.connection_status.first_transfer_timeout,
+            max_inactivity_limit: config.connection_status.max_inactivity_limit,
+            check_interval: config.connection_status.check_interval,
         },
+        connection_stats_interval: stats.enabled.then_some(stats.interval),
+        stats_filter_threshold: config.stats_filter_threshold as usize,
         announced_version: config.version.announce.then(|| version.to_owned()),
+    }
+}
+
+/// `videobridge.cc`, with the limits of other sections on the number of sources.
+fn allocation(config: &Config) -> AllocationConfig {
+    let (cc, keys) = (&config.cc, &config.cc.allocation);
+    let by_size = config.load.conference_last_n_limits.iter();
+    AllocationConfig {
+        bwe_change_threshold: cc.bwe_change_threshold,
+        default_max_height: MaxHeight::from_pixels(cc.default_max_height_px),
+        initial_max_height: MaxHeight::from_pixels(cc.initial_max_height_px),
+        onstage_preferred_height: keys.onstage_preferred_height_px,
+        onstage_preferred_frame_rate: keys.onstage_preferred_framerate,
+        allow_oversend_onstage: cc.allow_oversend_onstage,
+        max_oversend_bitrate: keys.max_oversend_bitrate,
+        trust_bwe: keys.trust_bwe,
+        max_time_between_calculations: keys.max_time_between_calculations,
+        bridge_last_n: LastN::from_signaled(keys.jvb_last_n),
+        initial_last_n: LastN::from_signaled(keys.initial_last_n),
+        assumed_bandwidth_limit: keys.assumed_bandwidth_limit,
+        use_vla_target_bitrate: keys.use_vla_target_bitrate,
+        initial_ignore_bwe_period: keys
+            .initial_ignore_bwe_period
+            .unwrap_or(config.bwe.default_initial_ignore_bwe_period),
+        ssrc_limit: LastN::new(config.ssrc_limit.video),
+        conference_size_limits: ConferenceSizeLimits::new(
+            by_size.map(|(&size, &limit)| (size, LastN::new(limit))),
+        ),
+    }
+}
+
+fn speech(keys: &bridge_config::SpeechActivityConfig) -> SpeechActivityConfig {
+    SpeechActivityConfig {
+        recent_speakers_count: keys.recent_speakers_count as usize,
+        silence_timeout: keys.enable_silence_detection.then_some(keys.silence_detection_timeout),
+    }
+}
+
+fn loudest(keys: &bridge_config::LoudestConfig) -> LoudestConfig {
+    LoudestConfig {
+        route_loudest_only: keys.route_loudest_only,
+        num_loudest: keys.num_loudest as usize,
+        always_route_dominant: keys.always_route_dominant,
+        energy_expire_time: keys.energy_expire_time,
+        energy_alpha_pct: keys.energy_alpha_pct,
     }
 }
 
