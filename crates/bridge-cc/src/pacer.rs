@@ -127,7 +127,17 @@ impl<T> Pacer<T> {
         Some(queued.packet)
     }
 
-    /// A packet went past the queue: a probe or padding.
+    /// Whether a packet may go `now` without waiting in the queue. Tell it with
+    /// [`Self::on_packet_bypassed`].
+    pub fn has_room(&mut self, now: Timestamp) -> bool {
+        if !self.is_empty() {
+            return false;
+        }
+        self.pay_off(now);
+        self.may_send()
+    }
+
+    /// A packet went past the queue: audio, a probe, padding, or one that needed not wait.
     pub fn on_packet_bypassed(&mut self, now: Timestamp, size: DataSize) {
         self.pay_off(now);
         self.add_debt(size);

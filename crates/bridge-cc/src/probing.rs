@@ -101,6 +101,11 @@ impl PaddingStream {
         Self { ssrc, sequence, timestamp }
     }
 
+    /// On which SSRC it goes.
+    pub const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
     /// Hands packets of at most `size` together to `emit`, which answers whether to go on. Answers
     /// how much they are. What is too small for a packet is left.
     pub fn write(

@@ -12,8 +12,6 @@ pub(crate) const CONGESTION_CONTROLLER_MIN: Bitrate = Bitrate::from_kbps(5);
 /// Saturating arithmetic on rates; a rate is never negative.
 pub(crate) trait RateMath: Sized {
     fn scaled(self, factor: f64) -> Self;
-    fn plus(self, other: Self) -> Self;
-    fn minus(self, other: Self) -> Self;
     fn bps_f64(self) -> f64;
     fn kbps_f64(self) -> f64;
     fn has_limit(self) -> bool;
@@ -23,14 +21,6 @@ impl RateMath for Bitrate {
     fn scaled(self, factor: f64) -> Self {
         // A float conversion saturates, and sends NaN to zero.
         Self::from_bps((self.bps() as f64 * factor) as u64)
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self::from_bps(self.bps().saturating_add(other.bps()))
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self::from_bps(self.bps().saturating_sub(other.bps()))
     }
 
     fn bps_f64(self) -> f64 {

@@ -25,6 +25,8 @@ io_counters! {
     turns,
     /// Turns that ended before the sockets were empty.
     turns_cut,
+    /// Turns that took longer than 10 ms, waits for bursts not included.
+    long_turns,
     /// The longest turn since the start, in microseconds.
     longest_turn_micros,
     /// Waits for the rest of a burst.

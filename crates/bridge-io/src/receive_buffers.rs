@@ -153,3 +153,106 @@ impl Received {
 }
 
 const UNKNOWN_SENDER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::datagram_age::ArrivalClock;
+    use crate::send_buffers::SendBuffers;
+    use crate::socket::UdpSocket;
+    use bridge_shard::{Egress, EgressSink, Run, SendOutcome};
+
+    struct Sink(UdpSocket, SendBuffers);
+
+    impl EgressSink for Sink {
+        fn send(&mut self, arena: &[u8], runs: &[Run]) -> SendOutcome {
+            self.0.send(&mut self.1, arena, runs)
+        }
+    }
+
+    fn bound() -> UdpSocket {
+        UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 1 << 20).unwrap().0
+    }
+
+    fn received(from: &UdpSocket, limit: usize) -> (usize, Vec<(Duration, usize)>) {
+        let (mut clock, mut buffers) = (ArrivalClock::default(), ReceiveBuffers::new());
+        let messages = from.receive_some(&mut buffers, limit).unwrap();
+        let taken_at = clock.taken_at(Clock::start().now());
+        let mut datagrams = Vec::new();
+        buffers.for_each_aged(taken_at, |age, _, datagram| datagrams.push((age, datagram.len())));
+        (messages, datagrams)
+    }
+
+    #[test]
+    fn datagrams_tell_how_long_they_waited_also_when_they_were_joined() {
+        let receiver = bound();
+        let to = receiver.local_addr().unwrap();
+        let wait = Duration::from_millis(30);
+        let mut sink = Sink(bound(), SendBuffers::new());
+        // The kernel begins to stamp a moment after the first socket asked for it.
+        for attempt in 0.. {
+            let mut egress = Egress::new();
+            for len in [900, 900, 400] {
+                egress.room(&mut sink)[..len].fill(0x80);
+                egress.commit(0, to, len);
+            }
+            egress.flush(&mut sink);
+            std::thread::sleep(wait);
+            let (messages, datagrams) = received(&receiver, RECEIVE_BATCH);
+            assert_eq!(messages, 1);
+            assert_eq!(datagrams.iter().map(|(_, len)| *len).collect::<Vec<_>>(), [900, 900, 400]);
+            let in_time = wait..Duration::from_secs(10);
+            if datagrams.iter().all(|(age, _)| in_time.contains(age)) {
+                break;
+            }
+            assert!(attempt < 50, "{datagrams:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_without_stamps_tells_no_ages() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let receiver = UdpSocket::plain(socket).unwrap();
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(&[1, 2], receiver.local_addr().unwrap()).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(received(&receiver, 1), (1, vec![(Duration::ZERO, 2)]));
+    }
+
+    #[test]
+    fn no_more_is_taken_than_asked_for() {
+        let receiver = bound();
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..5 {
+            sender.send_to(&[1], receiver.local_addr().unwrap()).unwrap();
+        }
+        assert_eq!(received(&receiver, 3).0, 3);
+        assert_eq!(received(&receiver, 3).0, 2);
+        let mut buffers = ReceiveBuffers::new();
+        let empty = receiver.receive_some(&mut buffers, 3).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn only_rtp_counts_as_rtp() {
+        let receiver = bound();
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        // STUN, DTLS, RTP, RTP with the marker, sender report, transport-wide feedback, too short.
+        let starts: [&[u8]; 7] = [
+            &[0, 1],
+            &[22, 254],
+            &[0x90, 111],
+            &[0x80, 0x80 | 100],
+            &[0x80, 200],
+            &[0x8F, 205],
+            &[128],
+        ];
+        for start in starts {
+            sender.send_to(start, receiver.local_addr().unwrap()).unwrap();
+        }
+        let mut buffers = ReceiveBuffers::new();
+        assert_eq!(receiver.receive(&mut buffers).unwrap(), 7);
+        assert_eq!((buffers.rtp_messages(), buffers.truncated()), (2, 0));
+    }
+}

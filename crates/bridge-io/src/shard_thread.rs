@@ -33,6 +33,9 @@ const WAKER_TAG: u64 = u64::MAX;
 /// Datagrams that waited for less are as good as new: the shard is told of older ones only.
 const NOTABLE_AGE: Duration = Duration::from_millis(5);
 
+/// Turns that are longer keep timers and STUN waiting.
+const LONG_TURN: Duration = Duration::from_millis(10);
+
 /// One shard with its sockets.
 pub(crate) struct ShardThread {
     shard: Shard,
@@ -254,6 +257,7 @@ impl ShardThread {
 
     fn note_turn(&mut self, elapsed: Duration) {
         self.counters.turns += 1;
+        self.counters.long_turns += u64::from(elapsed > LONG_TURN);
         let counter = &mut self.counters.longest_turn_micros;
         *counter = (*counter).max(micros(elapsed));
     }
@@ -306,7 +310,9 @@ impl EgressSink for SocketSink<'_> {
 }
 
 /// Tells the engine how long the next datagrams waited; zero if not notably.
-fn tell_age(_shard: &mut Shard, _age: Duration) {}
+fn tell_age(shard: &mut Shard, age: Duration) {
+    shard.set_datagram_age(age);
+}
 
 /// Pins to the `index`-th core that this process may use; silently stays free if there is none.
 fn pin_current_thread(index: usize) {

@@ -318,4 +318,39 @@ mod tests {
         assert!(!socket.segmentation);
         assert_eq!(round(&mut socket, false), 3);
     }
+
+    #[test]
+    fn a_full_send_buffer_is_waited_for_once_and_then_counted() {
+        let (socket, _) = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 1 << 20).unwrap();
+        let full = io::Error::from_raw_os_error(libc::EAGAIN);
+        let mut counters = IoCounters::default();
+        let mut sending = Sending {
+            outcome: SendOutcome::default(),
+            counters: &mut counters,
+            may_wait: true,
+            repeats_left: 1,
+        };
+        assert!(sending.may_try_again(&socket.socket, &full));
+        assert!(!sending.may_try_again(&socket.socket, &full));
+        sending.refuse(3, &full);
+        assert_eq!(sending.outcome.refused, 3);
+        let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        assert!(sending.may_try_again(&socket.socket, &refused), "it is about an earlier one");
+        assert!(!sending.may_try_again(&socket.socket, &refused));
+        let forbidden = io::Error::from_raw_os_error(libc::EPERM);
+        assert!(!sending.may_try_again(&socket.socket, &forbidden));
+        assert_eq!((counters.send_waits, counters.refused_would_block), (1, 3));
+    }
+
+    #[test]
+    fn the_buffers_are_as_large_as_the_system_allows() {
+        let limit = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
+        let limit: usize = limit.trim().parse().unwrap();
+        let localhost = SocketAddr::from(([127, 0, 0, 1], 0));
+        for wanted in [64 << 10, limit, 10 << 20] {
+            let (socket, granted) = UdpSocket::bind(localhost, wanted).unwrap();
+            assert!(granted >= wanted.min(limit), "{granted} of {wanted}");
+            assert!(socket.socket.send_buffer_size().unwrap() > 0);
+        }
+    }
 }

@@ -4,7 +4,8 @@ use bridge_units::Timestamp;
 use std::time::Duration;
 
 /// Bounds a turn by what messages have cost lately: one that brings media for hundreds of receivers
-/// costs a thousand times what feedback does.
+/// costs a thousand times what feedback does. A rise counts at once and is forgotten slowly, since
+/// short turns are cheap and long ones are not.
 #[derive(Debug, Default)]
 pub(crate) struct TurnBudget {
     cost: Duration,
@@ -29,11 +30,11 @@ impl TurnBudget {
         else {
             return;
         };
-        self.cost = (self.cost + each) / 2;
+        self.cost = each.max(self.cost - self.cost / 8);
     }
 }
 
-/// Half of what timers and STUN may have to wait: the estimate may be half of the truth.
+/// Half of what timers and STUN may have to wait: what a turn costs is known only after it.
 const TURN_TARGET: Duration = Duration::from_millis(5);
 
 /// Messages in one turn: an opened batch has room for 256 packets.
@@ -74,26 +75,26 @@ mod tests {
     }
 
     #[test]
-    fn three_turns_are_enough_to_see_that_forwarding_got_dear() {
-        let cheap = (32, Duration::from_micros(64));
-        let mut budget = after(&[cheap; 20]);
+    fn one_turn_is_enough_to_see_that_forwarding_got_dear() {
         let each = Duration::from_micros(150);
-        for _ in 0..3 {
+        let mut budget = after(&[(32, Duration::from_micros(64)); 20]);
+        budget.note(32, each * 32);
+        for _ in 0..100 {
             let messages = budget.messages(1);
+            assert!(each * messages as u32 <= TURN_TARGET, "{budget:?}");
             budget.note(messages, each * messages as u32);
         }
-        assert!(each * budget.messages(1) as u32 <= Duration::from_millis(8), "{budget:?}");
     }
 
     #[test]
-    fn one_interruption_is_soon_forgotten() {
+    fn one_interruption_is_forgotten_in_time() {
         let usual = (8, Duration::from_micros(80));
         let mut budget = after(&[usual, usual, (8, Duration::from_millis(80))]);
         assert_eq!(budget.messages(1), MIN_MESSAGES);
-        for _ in 0..8 {
+        for _ in 0..50 {
             budget.note(usual.0, usual.1);
         }
-        assert!(budget.messages(1) > 64, "{budget:?}");
+        assert_eq!(budget.messages(1), MAX_MESSAGES, "{budget:?}");
     }
 
     #[test]

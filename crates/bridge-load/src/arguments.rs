@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bridge_url::BridgeUrl;
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
+use crate::video_frames::Shape;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -30,17 +31,25 @@ options
   --duration TIME      how long to measure, at most for ramp and join-storm (30s)
   --warm-up TIME       media before measuring (2s; bridges in Java want 60s)
   --rate N             packets a second of each video sender (210)
-  --frame-packets N    packets of a video frame (7; key frames are six times as long)
-  --packet-bytes N     size of every video packet (frames of 1,100 to 1,200 if not given)
+  --video-bitrate N    the same as bits a second, with k or M if liked (2M)
+  --shape SHAPE        frames: as libwebrtc cuts them, 7 packets of 1,100 to 1,200 bytes in 5 ms bursts
+                       equal-frames: bursts of 8 packets of 1,184 bytes each
+                       singles: packets of 1,184 bytes, evenly spaced
+  --frame-packets N    packets of a video frame instead (key frames are six times as long)
+  --packet-bytes N     size of every video packet instead
+  --singles            the same as --shape singles
+  --max-height N       video up to this height is asked for on the bridge channel (720)
+  --no-channel         no bridge channel: bridges that wait to be asked for video forward none
   --join-rate N        joins a second before measuring (100)
-  --singles            evenly spaced packets instead of frames in 5 ms bursts
   --simulcast          three encodings of every video
   --sample N           receivers whose packets are all opened and compared (10)
   --connect-to IP      send media to this address instead of the candidate's
   --pid PID            the bridge's process, for its CPU time and memory
   --json FILE          write the result for machines
   --html FILE          write the result with plots
-  --peers thin         the generator's own endpoints (webrtc: not in this version)
+  --peers KIND         thin: the generator's own endpoints (default)
+                       webrtc: complete ones of webrtc-rs, some dozens at most, without simulcast
+                       and churn, to see that the thin ones do not flatter
   --help               print this text
 
 Load is only ever sent to loopback or to the host of --bridge. The exit code is 1 if a packet was
@@ -76,18 +85,26 @@ pub struct Arguments {
     pub warm_up: Duration,
     /// Video packets a second and sender, all encodings together.
     pub rate: f64,
+    /// Bits a second instead of `rate`.
+    pub video_bitrate: Option<f64>,
+    /// How video is cut into packets.
+    pub shape: Shape,
+    /// Up to which height video is asked for.
+    pub max_height: u32,
+    /// Whether endpoints open a bridge channel.
+    pub channel: bool,
     /// Joins a second.
     pub join_rate: f64,
-    /// Packets of a frame.
-    pub frame_packets: u32,
-    /// Size of a video packet before encryption, if fixed.
+    /// Packets of a frame, if not the shape's.
+    pub frame_packets: Option<u32>,
+    /// Size of a video packet before encryption, if not the shape's.
     pub packet_bytes: Option<usize>,
-    /// Evenly spaced packets.
-    pub singles: bool,
     /// Three encodings.
     pub simulcast: bool,
     /// Receivers that open everything.
     pub sample: u32,
+    /// Which endpoints join.
+    pub peers: Peers,
     /// Where media goes instead of the candidates.
     pub connect_to: Option<IpAddr>,
     /// The bridge's process.
@@ -96,6 +113,15 @@ pub struct Arguments {
     pub json: Option<PathBuf>,
     /// Where the result with plots goes.
     pub html: Option<PathBuf>,
+}
+
+/// Which endpoints join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// The generator's own.
+    Thin,
+    /// webrtc-rs, complete.
+    Webrtc,
 }
 
 /// A command line that makes no sense.
@@ -118,6 +144,9 @@ pub enum ArgumentError {
     /// An option that is needed.
     #[error("{0} is needed; try --help")]
     Missing(&'static str),
+    /// Options that exclude each other.
+    #[error("--peers webrtc cannot do {0}")]
+    Webrtc(&'static str),
 }
 
 impl Arguments {
@@ -135,7 +164,8 @@ impl Arguments {
             };
             match name.as_str() {
                 "--help" | "-h" => return Ok(Command::Help),
-                "--singles" => given.run.singles = true,
+                "--singles" => given.run.shape = Shape::Singles,
+                "--no-channel" => given.run.channel = false,
                 "--simulcast" => given.run.simulcast = true,
                 _ => {
                     let option = OPTIONS.iter().find(|(known, _)| *known == name);
@@ -148,7 +178,9 @@ impl Arguments {
         }
         let bridge = given.bridge.ok_or(ArgumentError::Missing("--bridge"))?;
         let scenario = given.scenario.ok_or(ArgumentError::Missing("--scenario"))?;
-        Ok(Command::Run(Box::new(Self { bridge, scenario, ..given.run })))
+        let arguments = Self { bridge, scenario, ..given.run };
+        arguments.check_peers()?;
+        Ok(Command::Run(Box::new(arguments)))
     }
 
     /// A run of `scenario` with the defaults.
@@ -163,16 +195,46 @@ impl Arguments {
             duration: Duration::from_secs(30),
             warm_up: Duration::from_secs(2),
             rate: 210.0,
+            video_bitrate: None,
+            shape: Shape::Frames,
+            max_height: 720,
+            channel: true,
             join_rate: 100.0,
-            frame_packets: 7,
+            frame_packets: None,
             packet_bytes: None,
-            singles: false,
             simulcast: false,
             sample: 10,
+            peers: Peers::Thin,
             connect_to: None,
             pid: None,
             json: None,
             html: None,
+        }
+    }
+}
+
+impl Arguments {
+    fn check_peers(&self) -> Result<(), ArgumentError> {
+        if self.peers == Peers::Thin {
+            return Ok(());
+        }
+        let too_much = [
+            (self.simulcast, "--simulcast"),
+            (self.scenario == Scenario::Soak, "--scenario soak"),
+            (scenario::count(self) > MAX_WEBRTC_ENDPOINTS, "more than 200 endpoints"),
+        ];
+        let found = too_much.into_iter().find(|(is_asked_for, _)| *is_asked_for);
+        found.map_or(Ok(()), |(_, what)| Err(ArgumentError::Webrtc(what)))
+    }
+}
+
+impl Peers {
+    /// From its name on the command line.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "thin" => Some(Self::Thin),
+            "webrtc" => Some(Self::Webrtc),
+            _ => None,
         }
     }
 }
@@ -206,14 +268,17 @@ const OPTIONS: &[(&str, Set)] = &[
     ("--warm-up", |g, v| set(&mut g.run.warm_up, duration(v))),
     ("--rate", |g, v| set(&mut g.run.rate, rate(v))),
     ("--join-rate", |g, v| set(&mut g.run.join_rate, rate(v))),
-    ("--frame-packets", |g, v| set(&mut g.run.frame_packets, count(v, 1, 1_000))),
+    ("--video-bitrate", |g, v| set(&mut g.run.video_bitrate, bitrate(v).map(Some))),
+    ("--shape", |g, v| set(&mut g.run.shape, Shape::from_name(v))),
+    ("--max-height", |g, v| set(&mut g.run.max_height, count(v, 0, MAX_HEIGHT))),
+    ("--frame-packets", |g, v| set(&mut g.run.frame_packets, count(v, 1, 1_000).map(Some))),
     ("--packet-bytes", |g, v| set(&mut g.run.packet_bytes, packet_bytes(v).map(Some))),
     ("--sample", |g, v| set(&mut g.run.sample, count(v, 2, MAX_ENDPOINTS))),
     ("--connect-to", |g, v| set(&mut g.run.connect_to, v.parse().ok().map(Some))),
     ("--pid", |g, v| set(&mut g.run.pid, v.parse().ok().map(Some))),
     ("--json", |g, v| set(&mut g.run.json, Some(Some(v.into())))),
     ("--html", |g, v| set(&mut g.run.html, Some(Some(v.into())))),
-    ("--peers", |_, v| (v == "thin").then_some(())),
+    ("--peers", |g, v| set(&mut g.run.peers, Peers::from_name(v))),
 ];
 
 fn set<T>(target: &mut T, value: Option<T>) -> Option<()> {
@@ -227,6 +292,14 @@ fn count(text: &str, least: u32, most: u32) -> Option<u32> {
 
 fn rate(text: &str) -> Option<f64> {
     text.parse().ok().filter(|rate| (1.0..=MAX_RATE).contains(rate))
+}
+
+fn bitrate(text: &str) -> Option<f64> {
+    let units = [("k", 1e3), ("M", 1e6), ("G", 1e9), ("", 1.0)];
+    let (number, unit) =
+        units.into_iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)))?;
+    let bits = number.parse::<f64>().ok()? * unit;
+    (MIN_BITRATE..=MAX_BITRATE).contains(&bits).then_some(bits)
 }
 
 fn packet_bytes(text: &str) -> Option<usize> {
@@ -245,8 +318,16 @@ fn duration(text: &str) -> Option<Duration> {
 
 /// Each has a port of one address.
 const MAX_ENDPOINTS: u32 = 20_000;
+/// Each has tasks, buffers and a socket of its own, and hears of all others.
+const MAX_WEBRTC_ENDPOINTS: u32 = 200;
 /// Far more than one thread can send.
 const MAX_RATE: f64 = 1_000_000.0;
+/// Bits a second: a packet every few seconds.
+const MIN_BITRATE: f64 = 1_000.0;
+/// Far more than one thread can send.
+const MAX_BITRATE: f64 = 1e10;
+/// Lines of the largest pictures that anybody sends.
+const MAX_HEIGHT: u32 = 8_192;
 /// Room for header, stamp and some pattern.
 const MIN_PACKET_BYTES: usize = 100;
 /// What fits an Ethernet frame after encryption.
@@ -277,7 +358,7 @@ mod tests {
         for line in ["--participants 7 --singles --pid 12", "--participants=7 --singles --pid=12"] {
             let arguments = run(&format!("{NEEDED} {line}"));
             assert_eq!(arguments.participants, 7);
-            assert!(arguments.singles && !arguments.simulcast);
+            assert!(arguments.shape == Shape::Singles && !arguments.simulcast);
             assert_eq!(arguments.pid, Some(12));
         }
         assert_eq!(parse("--help"), Ok(Command::Help));
@@ -296,6 +377,31 @@ mod tests {
     }
 
     #[test]
+    fn bitrates_have_units() {
+        for (text, bits) in [("500k", 5e5), ("2.5M", 2.5e6), ("1G", 1e9), ("64000", 64_000.0)] {
+            assert_eq!(bitrate(text), Some(bits), "{text}");
+        }
+        for text in ["", "k", "-1M", "10", "100G", "NaN", "2m"] {
+            assert_eq!(bitrate(text), None, "{text}");
+        }
+        let arguments = run(&format!("{NEEDED} --video-bitrate 4M --shape equal-frames"));
+        assert_eq!((arguments.video_bitrate, arguments.shape), (Some(4e6), Shape::EqualFrames));
+    }
+
+    #[test]
+    fn full_peers_are_few_and_simple() {
+        assert_eq!(run(&format!("{NEEDED} --peers webrtc")).peers, Peers::Webrtc);
+        for (line, what) in [
+            ("--simulcast", "--simulcast"),
+            ("--participants 201", "more than 200 endpoints"),
+            ("--scenario soak", "--scenario soak"),
+        ] {
+            let error = parse(&format!("{NEEDED} --peers webrtc {line}")).unwrap_err();
+            assert_eq!(error, ArgumentError::Webrtc(what));
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name() {
         for (line, expected) in [
             ("--bridge http://127.0.0.1:1", "--scenario is needed; try --help"),
@@ -304,8 +410,9 @@ mod tests {
             ("--scenario", "--scenario wants a value after it"),
             ("--scenario party", "--scenario: \"party\" cannot be used"),
             ("--receivers 0", "--receivers: \"0\" cannot be used"),
+            ("--shape round", "--shape: \"round\" cannot be used"),
             ("--packet-bytes 9000", "--packet-bytes: \"9000\" cannot be used"),
-            ("--peers webrtc", "--peers: \"webrtc\" cannot be used"),
+            ("--peers fat", "--peers: \"fat\" cannot be used"),
         ] {
             assert_eq!(parse(line).unwrap_err().to_string(), expected, "{line}");
         }

@@ -6,8 +6,8 @@ use bridge_dtls::{Fingerprint, Setup};
 use bridge_signaling::VideoType;
 use bridge_signaling::colibri2::{
     Capability, ConferenceModified, ConferenceModify, Endpoint, InitialLastN, Media, MediaKind,
-    MediaSource, Parameter, PayloadType, RtcpFb, RtpHeaderExtension, Source, Sources, SsrcGroup,
-    SsrcGroupSemantics, Transport,
+    MediaSource, Parameter, PayloadType, RtcpFb, RtpHeaderExtension, Sctp, Source, Sources,
+    SsrcGroup, SsrcGroupSemantics, Transport,
 };
 use bridge_signaling::ice_udp::{CandidateType, DtlsFingerprint, DtlsSetup, IceUdpTransport};
 use bridge_transport::{CandidateKind, LocalIce, RemoteCandidate, RemoteTransport};
@@ -28,6 +28,15 @@ pub(crate) struct ColibriClient {
     meeting_id: String,
 }
 
+/// An endpoint that does not exist yet.
+pub(crate) struct NewEndpoint<'a> {
+    pub(crate) plan: &'a EndpointPlan,
+    /// Its side of the transport, if it is known already.
+    pub(crate) transport: Option<IceUdpTransport>,
+    /// Whether it wants a bridge channel.
+    pub(crate) sctp: bool,
+}
+
 impl ColibriClient {
     pub(crate) const fn new(bridge: SocketAddr, meeting_id: String) -> Self {
         Self { http: HttpClient::new(bridge), meeting_id }
@@ -37,18 +46,31 @@ impl ColibriClient {
     /// endpoint's own transport is in the same request, which bridges take alike.
     pub(crate) fn create_endpoint(
         &mut self,
-        plan: &EndpointPlan,
-        ice: &LocalIce,
-        fingerprint: &Fingerprint,
+        new: NewEndpoint<'_>,
         create_conference: bool,
     ) -> Result<ConferenceModified, LoadError> {
         let request = ConferenceModify {
             create: create_conference,
             name: create_conference.then(|| format!("{}@load.invalid", self.meeting_id)),
-            endpoints: vec![endpoint(plan, ice, fingerprint)],
+            endpoints: vec![endpoint(new)],
             ..ConferenceModify::new(self.meeting_id.as_str())
         };
         self.send(&request, create_conference)
+    }
+
+    /// Says an endpoint's side of the transport.
+    pub(crate) fn update_transport(
+        &mut self,
+        number: u32,
+        transport: IceUdpTransport,
+    ) -> Result<(), LoadError> {
+        let transport = Transport { ice: Some(transport), ..Transport::default() };
+        let endpoint =
+            Endpoint { transport: Some(transport), ..Endpoint::new(endpoint_id(number)) };
+        let endpoints = vec![endpoint];
+        let request =
+            ConferenceModify { endpoints, ..ConferenceModify::new(self.meeting_id.as_str()) };
+        self.send(&request, false).map(|_| ())
     }
 
     /// Ends an endpoint.
@@ -89,6 +111,20 @@ impl ColibriClient {
         let json = serde_json::from_slice(&answer.body).map_err(|e| unusable(e.to_string()))?;
         ConferenceModified::from_json(&json).map_err(|e| unusable(e.to_string()))
     }
+}
+
+/// Whether the answer has SCTP for this endpoint.
+pub(crate) fn has_sctp(answer: &ConferenceModified, number: u32) -> bool {
+    let id = endpoint_id(number);
+    let endpoint = answer.endpoints.iter().find(|endpoint| endpoint.id == id);
+    endpoint.and_then(|endpoint| endpoint.transport.as_ref()?.sctp).is_some()
+}
+
+/// The SSRCs that the bridge uses for itself.
+pub(crate) fn bridge_ssrcs(answer: &ConferenceModified) -> Vec<u32> {
+    let sources = answer.sources.iter().flat_map(|sources| &sources.media_sources);
+    let ssrcs = sources.flat_map(|media| &media.sources).map(|source| source.ssrc);
+    ssrcs.take(MAX_BRIDGE_SSRCS).collect()
 }
 
 /// What the answer says about reaching the bridge as this endpoint.
@@ -138,8 +174,9 @@ pub(crate) fn remote_transport(
     Ok(RemoteTransport { credentials, candidates, fingerprints, setup: Some(Setup::Passive) })
 }
 
-fn endpoint(plan: &EndpointPlan, ice: &LocalIce, fingerprint: &Fingerprint) -> Endpoint {
-    let inner = IceUdpTransport {
+/// What a thin endpoint says of its side: it is the DTLS client.
+pub(crate) fn own_transport(ice: &LocalIce, fingerprint: &Fingerprint) -> IceUdpTransport {
+    IceUdpTransport {
         ufrag: Some(ice.ufrag.clone()),
         pwd: Some(ice.password.clone()),
         rtcp_mux: true,
@@ -150,7 +187,11 @@ fn endpoint(plan: &EndpointPlan, ice: &LocalIce, fingerprint: &Fingerprint) -> E
             cryptex: false,
         }],
         ..IceUdpTransport::default()
-    };
+    }
+}
+
+fn endpoint(new: NewEndpoint<'_>) -> Endpoint {
+    let NewEndpoint { plan, transport, sctp } = new;
     Endpoint {
         create: true,
         stats_id: Some(format!("load-{}", plan.number)),
@@ -158,7 +199,8 @@ fn endpoint(plan: &EndpointPlan, ice: &LocalIce, fingerprint: &Fingerprint) -> E
         medias: vec![audio(), video()],
         transport: Some(Transport {
             ice_controlling: true,
-            ice: Some(inner),
+            ice: transport,
+            sctp: sctp.then(Sctp::default),
             ..Transport::default()
         }),
         sources: Some(sources(plan)),
@@ -278,9 +320,11 @@ fn shorten(text: &str) -> String {
 }
 
 const CONFERENCES: &str = "/colibri/v2/conferences";
-const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+pub(crate) const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 const TRANSPORT_CC_URI: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// One for each kind of media, and some more.
+const MAX_BRIDGE_SSRCS: usize = 8;
 const MAX_QUOTED: usize = 300;
 
 #[cfg(test)]
@@ -319,10 +363,16 @@ mod tests {
                         "component": 1, "foundation": "1", "generation": 0, "ip": ip,
                         "port": 10_000, "priority": 1, "protocol": "udp", "type": "host"
                     }]
-                }}
-            }]}))
+                }, "sctp": { "port": 5_000, "role": "SERVER" } }
+            }], "sources": [
+                { "type": "audio", "id": "jvb-a0", "sources": [{ "ssrc": 7, "name": "jvb-a0" }] },
+                { "type": "video", "id": "jvb-v0", "sources": [{ "ssrc": 9, "name": "jvb-v0" }] }
+            ]}))
             .unwrap()
         };
+        let good = answer("127.0.0.1");
+        assert!(has_sctp(&good, 1) && !has_sctp(&good, 2));
+        assert_eq!(bridge_ssrcs(&good), [7, 9]);
         let bridge = "http://127.0.0.1:1".parse().unwrap();
         let plain = Destination::new(bridge, None).unwrap();
         let moved = Destination::new(bridge, Some("127.0.0.1".parse().unwrap())).unwrap();

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use bridge_srtp::SrtpSender;
 
@@ -10,6 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::histogram::Histogram;
 use crate::media_stream::StreamPlan;
 use crate::reception::ReceptionCounts;
+use crate::scenario::Place;
 
 /// For the thread that sends.
 pub(crate) enum SenderCommand {
@@ -38,10 +40,16 @@ pub(crate) enum SenderCommand {
 /// The sending side of an endpoint.
 pub(crate) struct SendingEndpoint {
     pub(crate) number: u32,
-    pub(crate) socket: Arc<UdpSocket>,
-    pub(crate) remote: SocketAddr,
-    pub(crate) srtp: SrtpSender,
+    pub(crate) path: SendingPath,
     pub(crate) streams: Vec<StreamPlan>,
+}
+
+/// How an endpoint's packets leave.
+pub(crate) enum SendingPath {
+    /// A thin endpoint's.
+    Thin { socket: Arc<UdpSocket>, remote: SocketAddr, srtp: Box<SrtpSender> },
+    /// A full one's: its connection does all but writing packets.
+    Webrtc(tokio::sync::mpsc::Sender<Vec<u8>>),
 }
 
 /// What was sent so far.
@@ -80,6 +88,8 @@ pub(crate) struct ReceiverSnapshot {
     pub(crate) connected: usize,
     /// Those of them that connected and got no media yet.
     pub(crate) silent: usize,
+    /// Those of all whose bridge channel is to open and has not.
+    pub(crate) without_channel: usize,
     /// Since the thread began.
     pub(crate) counts: ReceptionCounts,
     /// Since the last snapshot.
@@ -109,6 +119,16 @@ impl Durations {
             any: Histogram::new(),
             join: Histogram::new(),
             first_media: Histogram::new(),
+        }
+    }
+
+    /// Notes a delay of a sampled receiver.
+    pub(crate) fn record_delay(&mut self, place: Place, delay: Duration) {
+        self.any.record(delay);
+        match place {
+            Place::First => self.first.record(delay),
+            Place::Last => self.last.record(delay),
+            Place::Between => {}
         }
     }
 

@@ -31,11 +31,17 @@ pub(crate) fn render(report: &Report) -> String {
              {steps}</table>"
         );
     }
+    let warnings: String = report
+        .warnings()
+        .iter()
+        .map(|warning| format!("<p class=\"bad\">Warning: {}</p>", text(warning)))
+        .collect();
     let plots: String = PLOTS.iter().map(|plot| plot.render(&report.series)).collect();
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <title>videobridge-load: {}</title><style>{STYLE}</style></head><body>\
-         <h1>videobridge-load: {}</h1><p class=\"{}\">{}</p><table>{rows}</table>{steps}{plots}\
+         <h1>videobridge-load: {}</h1><p class=\"{}\">{}</p>{warnings}<table>{rows}</table>{steps}\
+         {plots}\
          </body></html>\n",
         report.scenario,
         report.scenario,

@@ -4,21 +4,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
 
 use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, FingerprintHash};
 use bridge_io::Clock;
 use bridge_transport::{IceSettings, LocalIce, PeerTransport, TransportContext, TransportSettings};
 
 use crate::arguments::Arguments;
-use crate::colibri_client::{ColibriClient, remote_transport};
-use crate::command::{MAX_WAITING_COMMANDS, ReceiverCommand};
+use crate::bridge_channel::{CHANNEL_LABEL, CHANNEL_PROTOCOL, VideoWish};
+use crate::colibri_client::{
+    ColibriClient, NewEndpoint, bridge_ssrcs, has_sctp, own_transport, remote_transport,
+};
+use crate::command::{MAX_WAITING_COMMANDS, ReceiverCommand, ReceiverSnapshot};
 use crate::destination::Destination;
 use crate::endpoint::{Endpoint, EndpointParts};
 use crate::error::LoadError;
 use crate::random;
 use crate::receiver::ReceiverThread;
 use crate::scenario::{EndpointPlan, Speakers};
+use crate::wall_clock::wall_clock;
+use crate::webrtc_peer::WebrtcPeerParts;
+use crate::webrtc_peers::WebrtcPeers;
 
 /// What all endpoints share.
 pub(crate) struct Joiner {
@@ -26,11 +31,14 @@ pub(crate) struct Joiner {
     bridge: SocketAddr,
     destination: Destination,
     speakers: Speakers,
+    /// What is asked for on bridge channels, if there are any.
+    wish: Option<VideoWish>,
     meeting_id: String,
     context: Arc<TransportContext>,
     certificate: Arc<Certificate>,
     woken: ReceiverThread,
     sweeping: ReceiverThread,
+    webrtc: Option<WebrtcPeers>,
 }
 
 /// Threads that ask the bridge for endpoints, several at a time.
@@ -44,8 +52,8 @@ impl Joiner {
     pub(crate) fn new(
         arguments: &Arguments,
         clock: Clock,
-        woken: ReceiverThread,
-        sweeping: ReceiverThread,
+        [woken, sweeping]: [ReceiverThread; 2],
+        webrtc: Option<WebrtcPeers>,
     ) -> Result<Self, LoadError> {
         let setup = |error: &dyn std::fmt::Display| LoadError::Setup(error.to_string());
         let dtls = DtlsContext::new(DtlsSettings::default(), clock.origin());
@@ -57,11 +65,13 @@ impl Joiner {
             bridge: arguments.bridge.address,
             destination: Destination::new(arguments.bridge, arguments.connect_to)?,
             speakers: Speakers::new(arguments),
+            wish: arguments.channel.then(|| VideoWish::new(arguments)),
             meeting_id: format!("load-{}", random::hex(8)),
             context: TransportContext::new(dtls, settings, clock.origin()),
             certificate: Arc::new(certificate),
             woken,
             sweeping,
+            webrtc,
         })
     }
 
@@ -70,8 +80,45 @@ impl Joiner {
         ColibriClient::new(self.bridge, self.meeting_id.clone())
     }
 
-    /// Brings one endpoint in; it connects on its receiving thread.
+    /// Brings one endpoint in.
     pub(crate) fn join(
+        &self,
+        client: &mut ColibriClient,
+        plan: EndpointPlan,
+        create_conference: bool,
+    ) -> Result<(), LoadError> {
+        match &self.webrtc {
+            None => self.join_thin(client, plan, create_conference),
+            Some(peers) => self.join_webrtc(peers, client, plan, create_conference),
+        }
+    }
+
+    /// The bridge's side has to be known before a full endpoint says its own.
+    fn join_webrtc(
+        &self,
+        peers: &WebrtcPeers,
+        client: &mut ColibriClient,
+        plan: EndpointPlan,
+        create_conference: bool,
+    ) -> Result<(), LoadError> {
+        let number = plan.number;
+        let requested = self.clock.now();
+        let new = NewEndpoint { plan: &plan, transport: None, sctp: self.wish.is_some() };
+        let answer = client.create_endpoint(new, create_conference)?;
+        let remote = remote_transport(&answer, number, self.destination)?;
+        let parts = WebrtcPeerParts {
+            plan,
+            speakers: self.speakers,
+            bridge_ssrcs: bridge_ssrcs(&answer),
+            requested,
+            wish: self.wish.filter(|_| has_sctp(&answer, number)),
+            shared: peers.shared(),
+        };
+        client.update_transport(number, peers.connect(parts, &remote)?)
+    }
+
+    /// It connects on its receiving thread.
+    fn join_thin(
         &self,
         client: &mut ColibriClient,
         plan: EndpointPlan,
@@ -81,13 +128,16 @@ impl Joiner {
             LocalIce { ufrag: random::hex(4), password: random::hex(16), controlling: false };
         let fingerprint = self.certificate.fingerprint(FingerprintHash::Sha256);
         let requested = self.clock.now();
-        let answer = client.create_endpoint(&plan, &local, &fingerprint, create_conference)?;
+        let own = Some(own_transport(&local, &fingerprint));
+        let new = NewEndpoint { plan: &plan, transport: own, sctp: self.wish.is_some() };
+        let answer = client.create_endpoint(new, create_conference)?;
         let remote = remote_transport(&answer, plan.number, self.destination)?;
         let target = remote.candidates.first().map(|candidate| candidate.address);
         let target = target.ok_or_else(|| LoadError::Answer("no candidate".into()))?;
         let socket = socket_towards(target).map_err(LoadError::io(format!("UDP to {target}")))?;
         let local_address = socket.local_addr().map_err(LoadError::io("a socket"))?;
         let now = self.clock.now();
+        let has_channel = self.wish.is_some() && has_sctp(&answer, plan.number);
         let mut transport = PeerTransport::new(
             now,
             TransportSettings {
@@ -95,15 +145,25 @@ impl Joiner {
                 local,
                 local_addresses: [local_address].into(),
                 certificate: Arc::clone(&self.certificate),
-                sctp: false,
+                sctp: has_channel,
             },
         );
+        if has_channel {
+            transport.open_channel(now, CHANNEL_LABEL, CHANNEL_PROTOCOL);
+        }
         transport.set_remote(now, &remote);
         let thread = if plan.sampled { &self.woken } else { &self.sweeping };
-        let (destination, speakers) = (self.destination, self.speakers);
-        let local = local_address;
-        let parts =
-            EndpointParts { plan, socket, local, destination, transport, requested, speakers };
+        let parts = EndpointParts {
+            plan,
+            socket,
+            local: local_address,
+            destination: self.destination,
+            transport,
+            requested,
+            speakers: self.speakers,
+            bridge_ssrcs: bridge_ssrcs(&answer),
+            wish: self.wish.filter(|_| has_channel),
+        };
         let endpoint = Endpoint::new(now, parts).map_err(LoadError::io("a socket"))?;
         thread.command(ReceiverCommand::Add(Box::new(endpoint)))
     }
@@ -115,8 +175,10 @@ impl Joiner {
         self.sweeping.command(ReceiverCommand::Remove(number))
     }
 
-    pub(crate) const fn receivers(&self) -> [&ReceiverThread; 2] {
-        [&self.woken, &self.sweeping]
+    /// What all endpoints received.
+    pub(crate) fn snapshots(&self) -> Result<Vec<ReceiverSnapshot>, LoadError> {
+        let thin = [&self.woken, &self.sweeping].into_iter().map(ReceiverThread::snapshot);
+        thin.chain(self.webrtc.iter().map(|peers| Ok(peers.snapshot()))).collect()
     }
 }
 
@@ -175,7 +237,7 @@ fn work(joiner: &Joiner, waiting: &Mutex<Receiver<EndpointPlan>>, failed: &SyncS
 }
 
 /// A socket of its own, at the address from which `target` is reached.
-fn socket_towards(target: SocketAddr) -> std::io::Result<UdpSocket> {
+pub(crate) fn socket_towards(target: SocketAddr) -> std::io::Result<UdpSocket> {
     let any: IpAddr = match target {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -191,11 +253,6 @@ fn socket_towards(target: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind((address, 0))?;
     rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
     Ok(socket)
-}
-
-#[expect(clippy::disallowed_methods, reason = "certificates are valid on the wall clock")]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
 }
 
 /// Connections to the bridge's HTTP interface.

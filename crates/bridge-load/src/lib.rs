@@ -5,23 +5,30 @@
 //! two receive: one for a sample of endpoints, whose packets are opened, compared and timed, and one
 //! for all others, whose headers are followed.
 //!
-//! Not here: data channels, full WebRTC peers.
+//! Endpoints say on their bridge channel which video they want, report what arrives (receiver
+//! reports, transport-wide feedback), and ask for what is missing, as browsers do.
 
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod arrival;
+mod bridge_channel;
 mod bridge_url;
 mod colibri_client;
 mod command;
 mod destination;
 mod endpoint;
 mod error;
+mod feedback;
 mod histogram;
 mod html;
 mod http_client;
+mod incoming_media;
 mod join;
+mod key_frame_requests;
 mod measurement;
 mod media_stream;
+mod missing_packets;
 mod payload;
 mod process_usage;
 mod ramp;
@@ -35,15 +42,19 @@ mod sender;
 mod stream_id;
 mod table;
 mod video_frames;
+mod wall_clock;
+mod webrtc_peer;
+mod webrtc_peers;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub use arguments::{ArgumentError, Arguments, Command, HELP};
+pub use arguments::{ArgumentError, Arguments, Command, HELP, Peers};
 pub use error::LoadError;
 pub use report::Report;
 pub use run::run;
 pub use scenario::Scenario;
+pub use video_frames::Shape;
 
 /// Does what the command line asks for. The exit code is 0 if every packet was right, 1 if not, and
 /// 2 if the run could not be made.

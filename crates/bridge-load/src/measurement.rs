@@ -5,7 +5,7 @@ use std::time::Duration;
 use bridge_io::Clock;
 use bridge_units::Timestamp;
 
-use crate::command::{Durations, ReceiverSnapshot, SenderSnapshot};
+use crate::command::{Durations, SenderSnapshot};
 use crate::error::LoadError;
 use crate::join::Joiner;
 use crate::process_usage::{MachineUsage, ProcessUsage};
@@ -21,6 +21,7 @@ pub(crate) struct Sample {
     pub(crate) endpoints: usize,
     pub(crate) connected: usize,
     pub(crate) silent: usize,
+    pub(crate) without_channel: usize,
     pub(crate) bridge: Option<ProcessUsage>,
     pub(crate) generator: ProcessUsage,
     pub(crate) machine: MachineUsage,
@@ -63,12 +64,12 @@ impl Meter {
             ..Sample::default()
         };
         let mut durations = Durations::new();
-        for receiver in joiner.receivers() {
-            let snapshot: ReceiverSnapshot = receiver.snapshot()?;
+        for snapshot in joiner.snapshots()? {
             sample.received.add(&snapshot.counts);
             sample.endpoints += snapshot.endpoints;
             sample.connected += snapshot.connected;
             sample.silent += snapshot.silent;
+            sample.without_channel += snapshot.without_channel;
             durations.add(&snapshot.durations);
         }
         Ok((sample, durations))
@@ -92,10 +93,21 @@ impl Window {
         self.end.received.bytes - self.begin.received.bytes
     }
 
-    /// Sequence numbers that are missing, of those that should have come.
+    /// Sequence numbers that are missing for good, of those that should have come. What a bridge
+    /// leaves out on purpose has none.
     pub(crate) fn loss_ratio(&self) -> f64 {
-        // Late packets of before may fill holes of before.
-        let lost = self.end.received.lost.saturating_sub(self.begin.received.lost);
+        let missing = |counts: &ReceptionCounts| counts.lost.saturating_sub(counts.recovered);
+        // Late packets may fill holes of before.
+        let lost = missing(&self.end.received).saturating_sub(missing(&self.begin.received));
+        self.loss(lost)
+    }
+
+    /// Sequence numbers that were missing at first, repaired or not.
+    pub(crate) fn loss_before_repair_ratio(&self) -> f64 {
+        self.loss(self.end.received.lost.saturating_sub(self.begin.received.lost))
+    }
+
+    fn loss(&self, lost: u64) -> f64 {
         ratio(lost as f64, (lost + self.packets_out()) as f64).unwrap_or(0.0)
     }
 
@@ -179,6 +191,10 @@ mod tests {
             Window { begin: sample(10, 1_000, 5), end: sample(20, 100_900, 105), durations };
         assert_eq!(window.packets_out(), 99_900);
         assert!((window.loss_ratio() - 0.001).abs() < 1e-9);
+        let mut repaired = window.clone();
+        repaired.end.received.recovered = 60;
+        assert!((repaired.loss_ratio() - 40.0 / 99_940.0).abs() < 1e-9);
+        assert!((repaired.loss_before_repair_ratio() - 0.001).abs() < 1e-9);
         assert!((window.packets_out_per_second() - 9_990.0).abs() < 1e-9);
         let cpu = window.bridge_cpu_micros_per_packet_out().unwrap();
         assert!((cpu - 2_000_000.0 / 99_900.0).abs() < 1e-9);

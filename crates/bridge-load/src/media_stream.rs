@@ -10,6 +10,7 @@ use bridge_units::Timestamp;
 use crate::payload::Stamp;
 use crate::stream_id::{StreamId, StreamKind};
 use crate::video_frames::{FramePacket, VideoFrames, VideoShape};
+use crate::wall_clock::WallClock;
 
 /// A stream that an endpoint is to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub(crate) struct StreamPlan {
 pub(crate) struct MediaStream {
     ssrc: u32,
     sequence: u16,
-    timestamp: u32,
+    /// The timestamp of time zero, random as any sender's.
+    timestamp_base: u32,
     number: u32,
     octets: u32,
     media: Media,
@@ -80,11 +82,11 @@ impl MediaStream {
                 encoding,
             },
         };
-        let (sequence, timestamp) = (ssrc as u16, ssrc.wrapping_mul(0x9e37_79b1));
+        let (sequence, timestamp_base) = (ssrc as u16, ssrc.wrapping_mul(0x9e37_79b1));
         Self {
             ssrc,
             sequence,
-            timestamp,
+            timestamp_base,
             number: 0,
             octets: 0,
             media,
@@ -137,21 +139,19 @@ impl MediaStream {
         let (sequence, ssrc) = (self.sequence, self.ssrc);
         let written = match &mut self.media {
             Media::Audio { due, level } => {
+                let timestamp = self.timestamp_base.wrapping_add(ticks(*due, AUDIO_TICKS));
                 *due += AUDIO_INTERVAL;
-                self.timestamp = self.timestamp.wrapping_add(AUDIO_TICKS);
-                let head = header(AUDIO_PAYLOAD_TYPE, false, sequence, self.timestamp, ssrc);
+                let head = header(AUDIO_PAYLOAD_TYPE, false, sequence, timestamp, ssrc);
                 write_audio(head, transport_sequence, level.to_byte(), stamp, out)?
             }
             Media::Video { frames, encoding } => {
+                let ticks = ticks(frames.frame_at(), VIDEO_TICKS);
+                let timestamp = self.timestamp_base.wrapping_add(ticks);
                 let packet = frames.next_packet();
-                if packet.is_first {
-                    self.timestamp = (now.as_micros() * 9 / 100) as u32;
-                }
                 let marker = packet.is_last;
                 if self.history.len() == MAX_HISTORY {
                     self.history.pop_front();
                 }
-                let timestamp = self.timestamp;
                 self.history.push_back(SentPacket {
                     sequence,
                     timestamp,
@@ -159,7 +159,7 @@ impl MediaStream {
                     packet,
                     repeated: None,
                 });
-                let head = header(VIDEO_PAYLOAD_TYPE, marker, sequence, self.timestamp, ssrc);
+                let head = header(VIDEO_PAYLOAD_TYPE, marker, sequence, timestamp, ssrc);
                 write_video(head, transport_sequence, &packet, *encoding, stamp, out)?
             }
         };
@@ -201,13 +201,15 @@ impl MediaStream {
     }
 
     /// What a sender report says `now`.
-    pub(crate) fn sender_info(&self, now: Timestamp) -> SenderInfo {
-        let nanos = u128::from(now.as_nanos());
+    pub(crate) fn sender_info(&self, now: Timestamp, wall_clock: WallClock) -> SenderInfo {
+        let per_milli = match self.media {
+            Media::Audio { .. } => AUDIO_TICKS,
+            Media::Video { .. } => VIDEO_TICKS,
+        };
         SenderInfo {
             ssrc: self.ssrc,
-            // The origin of the generator's clock is as good as 1900 for whoever only subtracts.
-            ntp_timestamp: ((nanos << 32) / 1_000_000_000) as u64,
-            rtp_timestamp: self.timestamp,
+            ntp_timestamp: wall_clock.ntp(now),
+            rtp_timestamp: self.timestamp_base.wrapping_add(ticks(now, per_milli)),
             packet_count: self.number,
             octet_count: self.octets,
         }
@@ -217,6 +219,12 @@ impl MediaStream {
 /// Where the stamp is in a decrypted payload of this payload type: behind what bridges may rewrite.
 pub(crate) const fn stamp_offset(payload_type: u8) -> usize {
     if payload_type == AUDIO_PAYLOAD_TYPE { AUDIO_HEAD_LEN } else { VP8_HEAD_LEN }
+}
+
+/// A clock of so many ticks a millisecond.
+const fn ticks(at: Timestamp, per_milli: u64) -> u32 {
+    // Timestamps wrap.
+    (at.as_micros() * per_milli / 1_000) as u32
 }
 
 /// The fixed header of a packet with an extension block.
@@ -328,7 +336,9 @@ const MIN_RESEND_INTERVAL: Duration = Duration::from_millis(50);
 const HAS_EXTENSION: u8 = 0x90;
 const MARKER: u8 = 0x80;
 const AUDIO_INTERVAL: Duration = Duration::from_millis(20);
-const AUDIO_TICKS: u32 = 960;
+/// Of the RTP clocks, in a millisecond.
+const AUDIO_TICKS: u64 = 48;
+const VIDEO_TICKS: u64 = 90;
 const AUDIO_PAYLOAD_BYTES: usize = 160;
 /// Before the stamp: the byte that says which Opus.
 const AUDIO_HEAD_LEN: usize = 1;
@@ -419,6 +429,25 @@ mod tests {
         assert_eq!(stream.write_again(now, repeated, 8, &mut buffer), None, "too soon");
         let later = now + Duration::from_secs(1);
         assert!(stream.write_again(later, repeated, 8, &mut buffer).is_some());
+    }
+
+    #[test]
+    fn sender_reports_tell_when_a_frame_was_taken() {
+        let wall_clock = WallClock::start(bridge_io::Clock::start());
+        for (kind, ticks_a_second) in [(StreamKind::Audio, 48_000), (StreamKind::Video(1), 90_000)]
+        {
+            let mut stream = stream(kind, true);
+            let at = stream.due();
+            let (header, packet) = check(&mut stream, 0);
+            let [taken, later] =
+                [0, 1_000].map(|ms| stream.sender_info(at + Duration::from_millis(ms), wall_clock));
+            assert_eq!(taken.rtp_timestamp, header.timestamp, "{kind:?}");
+            let ticks = later.rtp_timestamp.wrapping_sub(taken.rtp_timestamp);
+            assert_eq!(ticks, ticks_a_second);
+            assert_eq!(later.ntp_timestamp - taken.ntp_timestamp, 1 << 32);
+            let octets = header.payload(&packet).len() as u32;
+            assert_eq!((taken.packet_count, taken.octet_count), (1, octets));
+        }
     }
 
     #[test]

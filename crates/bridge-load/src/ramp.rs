@@ -8,6 +8,7 @@ use crate::measurement::Window;
 use crate::report::{Report, Step};
 use crate::run::{Session, interval};
 use crate::scenario;
+use crate::video_frames::VideoShape;
 
 /// More and more packets of one sender, until they get lost or late.
 pub(crate) fn ramp(session: &mut Session<'_>) -> Result<Report, LoadError> {
@@ -16,7 +17,7 @@ pub(crate) fn ramp(session: &mut Session<'_>) -> Result<Report, LoadError> {
     session.sender.command(SenderCommand::Start)?;
     session.pass(session.arguments.warm_up, "warming up")?;
     let end = session.clock.now() + session.arguments.duration.max(STEP_TIME);
-    let mut rate = session.arguments.rate;
+    let mut rate = VideoShape::new(session.arguments).rate;
     let mut steps = Vec::new();
     let mut best = None;
     let mut bad = 0;
@@ -24,7 +25,7 @@ pub(crate) fn ramp(session: &mut Session<'_>) -> Result<Report, LoadError> {
         session.sender.command(SenderCommand::SetRate(rate))?;
         session.pass(STEP_SETTLING, "next step")?;
         let window = session.measure(STEP_TIME)?;
-        let step = Step::of_rate(rate, &window);
+        let step = Step::of_rate(session.arguments, rate, &window);
         bad = if step.is_good { 0 } else { bad + 1 };
         if step.is_good || best.is_none() {
             best = Some(window);

@@ -17,6 +17,7 @@ use crate::command::{
 };
 use crate::endpoint::{Books, Endpoint, State};
 use crate::error::LoadError;
+use crate::incoming_media::Tally;
 use crate::reception::ReceptionCounts;
 
 /// How a thread waits for datagrams.
@@ -55,7 +56,7 @@ impl ReceiverThread {
         let poller = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|error| LoadError::io("epoll")(error.into()))?;
         let (sender, commands) = mpsc::sync_channel(MAX_WAITING_COMMANDS);
-        let counts = ReceptionCounts::default();
+        let tally = Tally { counts: ReceptionCounts::default(), durations: Durations::new() };
         let mut receiver = ReceiverLoop {
             clock,
             waiting,
@@ -64,7 +65,7 @@ impl ReceiverThread {
             endpoints: FxHashMap::default(),
             timers: BinaryHeap::new(),
             buffers: ReceiveBuffers::new(),
-            books: Books { counts, durations: Durations::new(), to_sender },
+            books: Books { tally, to_sender },
         };
         let thread = std::thread::Builder::new().name(name.to_owned());
         let thread = thread.spawn(move || receiver.run()).map_err(LoadError::io("a thread"))?;
@@ -143,10 +144,11 @@ impl ReceiverLoop {
             endpoints: self.endpoints.len(),
             connected: with(State::Connected),
             silent: self.endpoints.values().filter(|endpoint| endpoint.is_silent()).count(),
-            counts: self.books.counts,
-            durations: self.books.durations.clone(),
+            without_channel: self.endpoints.values().filter(|e| e.lacks_channel()).count(),
+            counts: self.books.tally.counts,
+            durations: self.books.tally.durations.clone(),
         };
-        self.books.durations.clear();
+        self.books.tally.durations.clear();
         snapshot
     }
 

@@ -19,12 +19,14 @@ pub(crate) enum Wrong {
     Duplicate,
     /// An endpoint that did not connect.
     NotConnected,
+    /// An endpoint whose bridge channel did not open, although the bridge offered it.
+    NoChannel,
     /// An endpoint that got no media.
     Silent,
 }
 
 impl Wrong {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Malformed,
         Self::UnknownStream,
         Self::Echo,
@@ -32,6 +34,7 @@ impl Wrong {
         Self::Payload,
         Self::Duplicate,
         Self::NotConnected,
+        Self::NoChannel,
         Self::Silent,
     ];
 
@@ -45,6 +48,7 @@ impl Wrong {
             Self::Payload => "payload",
             Self::Duplicate => "duplicate",
             Self::NotConnected => "not_connected",
+            Self::NoChannel => "no_channel",
             Self::Silent => "silent",
         }
     }
@@ -88,6 +92,14 @@ pub(crate) struct ReceptionCounts {
     pub(crate) bytes: u64,
     /// Packets of the retransmission format.
     pub(crate) retransmissions: u64,
+    /// Packets of nothing but padding, with which bridges probe for bandwidth.
+    pub(crate) padding: u64,
+    /// Packets that were asked for, the first time and again.
+    pub(crate) asked: u64,
+    /// Reports of transport-wide arrivals that were sent.
+    pub(crate) feedback: u64,
+    /// Messages on bridge channels.
+    pub(crate) messages: u64,
     /// Sequence numbers that are missing so far, recovered or not.
     pub(crate) lost: u64,
     /// Those of them that came as retransmissions.
@@ -102,6 +114,10 @@ impl ReceptionCounts {
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.retransmissions += other.retransmissions;
+        self.padding += other.padding;
+        self.asked += other.asked;
+        self.feedback += other.feedback;
+        self.messages += other.messages;
         self.lost += other.lost;
         self.recovered += other.recovered;
         self.opened += other.opened;
@@ -126,8 +142,8 @@ pub(crate) struct Hole {
 #[derive(Clone, Copy, Debug)]
 struct Continuity {
     highest: u16,
-    /// Bit `n`: the packet `n` before the highest arrived.
-    seen: u64,
+    /// The bit of a sequence number, modulo [`WINDOW`]: it arrived.
+    seen: [u64; WORDS],
 }
 
 impl Reception {
@@ -142,41 +158,39 @@ impl Reception {
     ) -> Option<Hole> {
         let Some(stream) = self.streams.get_mut(&ssrc) else {
             if self.streams.len() < MAX_STREAMS {
-                self.streams.insert(ssrc, Continuity { highest: sequence, seen: u64::MAX });
+                self.streams.insert(ssrc, Continuity::new(sequence));
             }
             return None;
         };
         let ahead = sequence.wrapping_sub(stream.highest).cast_signed();
         if ahead > 0 {
-            let ahead = u64::from(ahead.unsigned_abs());
             let first = stream.highest.wrapping_add(1);
-            stream.seen = stream.seen.checked_shl(ahead as u32).unwrap_or(0) | 1;
-            stream.highest = sequence;
-            if tolerant || ahead == 1 {
+            let count = stream.advance_to(sequence);
+            if tolerant || count == 0 {
                 return None;
             }
-            counts.lost += ahead - 1;
-            return Some(Hole { first, count: ahead as u16 - 1 });
+            counts.lost += u64::from(count);
+            return Some(Hole { first, count });
         }
-        let bit = 1_u64.checked_shl(u32::from(ahead.unsigned_abs())).unwrap_or(0);
-        if bit == 0 || stream.seen & bit != 0 {
-            counts.wrong.count(Wrong::Duplicate);
-        } else {
-            stream.seen |= bit;
+        if stream.fill(sequence) {
             counts.lost = counts.lost.saturating_sub(u64::from(!tolerant));
+        } else {
+            counts.wrong.count(Wrong::Duplicate);
         }
         None
     }
 
-    /// Notes a retransmission. One that was not needed, or comes too late, is nobody's fault.
-    pub(crate) fn recover(&mut self, ssrc: u32, sequence: u16, counts: &mut ReceptionCounts) {
-        let Some(stream) = self.streams.get_mut(&ssrc) else { return };
-        let behind = u32::from(stream.highest.wrapping_sub(sequence));
-        let bit = 1_u64.checked_shl(behind).unwrap_or(0);
-        if bit != 0 && stream.seen & bit == 0 {
-            stream.seen |= bit;
-            counts.recovered += 1;
-        }
+    /// Notes a retransmission; whether it was needed. One that was not, or comes too late, is nobody's
+    /// fault: bridges probe for bandwidth with them.
+    pub(crate) fn recover(
+        &mut self,
+        ssrc: u32,
+        sequence: u16,
+        counts: &mut ReceptionCounts,
+    ) -> bool {
+        let recovered = self.streams.get_mut(&ssrc).is_some_and(|stream| stream.fill(sequence));
+        counts.recovered += u64::from(recovered);
+        recovered
     }
 
     /// Whether nothing arrived.
@@ -185,6 +199,54 @@ impl Reception {
     }
 }
 
+impl Continuity {
+    /// What was before the first packet is not missing.
+    const fn new(first: u16) -> Self {
+        Self { highest: first, seen: [u64::MAX; WORDS] }
+    }
+
+    /// Notes a packet ahead of all others; how many were skipped.
+    fn advance_to(&mut self, sequence: u16) -> u16 {
+        let skipped = sequence.wrapping_sub(self.highest) - 1;
+        for offset in 1..=skipped.min(WINDOW) {
+            self.set(sequence.wrapping_sub(offset), false);
+        }
+        self.set(sequence, true);
+        self.highest = sequence;
+        skipped
+    }
+
+    /// Notes a packet that is not ahead; whether it was missing.
+    fn fill(&mut self, sequence: u16) -> bool {
+        let behind = self.highest.wrapping_sub(sequence);
+        let was_missing = behind < WINDOW && !self.has(sequence);
+        if was_missing {
+            self.set(sequence, true);
+        }
+        was_missing
+    }
+
+    fn has(&self, sequence: u16) -> bool {
+        let (word, bit) = place(sequence);
+        self.seen.get(word).is_some_and(|seen| seen & bit != 0)
+    }
+
+    fn set(&mut self, sequence: u16, arrived: bool) {
+        let (word, bit) = place(sequence);
+        if let Some(seen) = self.seen.get_mut(word) {
+            *seen = if arrived { *seen | bit } else { *seen & !bit };
+        }
+    }
+}
+
+const fn place(sequence: u16) -> (usize, u64) {
+    ((sequence % WINDOW) as usize / 64, 1 << (sequence % 64))
+}
+
+/// How far back packets are followed: half a second of the fastest streams. It divides the range of
+/// sequence numbers.
+const WINDOW: u16 = 512;
+const WORDS: usize = WINDOW as usize / 64;
 /// More than a bridge forwards to one endpoint; further ones are counted but not followed.
 const MAX_STREAMS: usize = 16_384;
 
@@ -211,7 +273,10 @@ mod tests {
             (&[1, 2, 5, 4, 3], 0, 0),
             (&[1, 2, 2], 0, 1),
             (&[1, 2, 5, 4, 4], 1, 1),
-            (&[1, 2, 200, 3], 197, 1),
+            (&[1, 2, 200, 3], 196, 0),
+            (&[1, 2, 1_000, 999, 488, 489, 3], 995, 2),
+            (&[1, 600, 88, 89], 597, 1),
+            (&[65_000, 10, 65_200, 9, 65_535, 0, 65_199, 0], 540, 1),
         ] {
             assert_eq!(counts(sequences, false), (lost, wrong), "{sequences:?}");
             assert_eq!(counts(sequences, true), (0, wrong), "{sequences:?}");
@@ -225,10 +290,12 @@ mod tests {
         let hole = reception.note(7, 1, false, &mut counts);
         assert_eq!(hole, Some(Hole { first: 65_535, count: 2 }));
         assert_eq!(reception.note(7, 3, true, &mut counts), None);
-        for sequence in [65_535, 65_535, 1, 9, 40_000] {
-            reception.recover(7, sequence, &mut counts);
+        for (sequence, needed) in
+            [(65_535, true), (65_535, false), (1, false), (9, false), (40_000, false)]
+        {
+            assert_eq!(reception.recover(7, sequence, &mut counts), needed, "{sequence}");
         }
-        reception.recover(8, 0, &mut counts);
+        assert!(!reception.recover(8, 0, &mut counts));
         assert_eq!((counts.lost, counts.recovered, counts.wrong.total()), (2, 1, 0));
     }
 

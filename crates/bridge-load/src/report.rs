@@ -28,8 +28,14 @@ pub struct Report {
     pub packets_out: u64,
     /// Bytes of these.
     pub bytes_out: u64,
-    /// Of what should have come, 0 to 1.
+    /// Sequence numbers that never came, of all that should have; 0 to 1. What the bridge leaves out
+    /// on purpose has none.
     pub loss_ratio: f64,
+    /// The same before retransmissions.
+    pub loss_before_repair_ratio: f64,
+    /// Of a single sender's packets those that reached the receivers; about 1 unless the bridge
+    /// withholds some.
+    pub delivered_ratio: Option<f64>,
     /// CPU time of the bridge for each packet that left it, in microseconds.
     pub bridge_cpu_us_per_packet_out: Option<f64>,
     /// Cores that the bridge used.
@@ -66,6 +72,14 @@ pub struct Report {
     pub packets_recovered: u64,
     /// Packets of the retransmission format that came.
     pub retransmissions: u64,
+    /// Packets of padding that came.
+    pub padding: u64,
+    /// Packets that were asked for, the first time and again.
+    pub packets_asked: u64,
+    /// Reports of transport-wide arrivals that were sent.
+    pub feedback_sent: u64,
+    /// Messages on bridge channels that came.
+    pub channel_messages: u64,
     /// What was wrong, by name.
     pub error_kinds: Vec<(&'static str, u64)>,
     /// Each second.
@@ -113,8 +127,10 @@ pub struct Step {
     pub rate: f64,
     /// What was reached: packets a second out of the bridge, or joins a second.
     pub reached: f64,
-    /// Packets lost, or joins that failed; 0 to 1.
+    /// Packets lost before repair, or joins that failed; 0 to 1.
     pub loss_ratio: f64,
+    /// Of what was sent, what reached the receivers.
+    pub delivered_ratio: Option<f64>,
     /// Delay, or time to the first media packet.
     pub p99: Option<Duration>,
     /// CPU time of the bridge for each packet that left it.
@@ -124,19 +140,18 @@ pub struct Step {
 }
 
 impl Report {
-    /// Of what was measured in `window`; `before` anybody joined, when all had `joined`, and `after`
-    /// media had ended.
+    /// Of what was measured in `window`; before anybody joined, when all had, and after media had
+    /// ended.
     pub(crate) fn new(
         arguments: &Arguments,
         window: &Window,
-        before: Sample,
-        joined: Sample,
-        after: Sample,
+        [before, joined, after]: [Sample; 3],
         joins: &Durations,
     ) -> Self {
         let (generator_cpu_ratio, generator_busiest_thread_ratio) = window.generator_cpu_ratios();
         let mut wrong: WrongCounts = after.received.wrong;
         wrong.add_many(Wrong::Silent, silent(arguments, after));
+        wrong.add_many(Wrong::NoChannel, after.without_channel as u64);
         Self {
             scenario: arguments.scenario.name(),
             bridge: format!("http://{}", arguments.bridge.address),
@@ -145,7 +160,9 @@ impl Report {
             packets_in: window.packets_in(),
             packets_out: window.packets_out(),
             bytes_out: window.bytes_out(),
-            loss_ratio: window.loss_ratio().max(missing(arguments, joined, after)),
+            loss_ratio: window.loss_ratio(),
+            loss_before_repair_ratio: window.loss_before_repair_ratio(),
+            delivered_ratio: delivered(arguments, window),
             bridge_cpu_us_per_packet_out: window.bridge_cpu_micros_per_packet_out(),
             bridge_cpu_ratio: window.bridge_cpu_ratio(),
             bridge_rss_bytes: window.end.bridge.map(|usage| usage.resident),
@@ -168,6 +185,10 @@ impl Report {
             packets_lost: after.received.lost,
             packets_recovered: after.received.recovered,
             retransmissions: after.received.retransmissions,
+            padding: after.received.padding,
+            packets_asked: after.received.asked,
+            feedback_sent: after.received.feedback,
+            channel_messages: after.received.messages,
             error_kinds: wrong.iter().collect(),
             series: Vec::new(),
             steps: Vec::new(),
@@ -201,6 +222,25 @@ impl Report {
         self.other_cpu_ratio.is_some_and(|ratio| ratio > DISTURBANCE_RATIO)
     }
 
+    /// What makes the figures worth less than they look.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.is_generator_bottleneck() {
+            warnings.push("the generator is at its limit; these figures may be its own".to_owned());
+        }
+        if self.is_machine_busy() {
+            warnings.push("others use this machine; repeat when it is idle".to_owned());
+        }
+        if let Some(delivered) = self.delivered_ratio.filter(|ratio| *ratio < LEAST_DELIVERED) {
+            warnings.push(format!(
+                "only {:.1} % of what was sent reached the receivers: the bridge withholds video, by \
+                 its estimate of their links or for want of power",
+                100.0 * delivered
+            ));
+        }
+        warnings
+    }
+
     /// The highest step before the first bad one.
     pub fn highest_good(&self) -> Option<&Step> {
         self.steps.iter().take_while(|step| step.is_good).last()
@@ -224,6 +264,8 @@ impl Report {
             "packets_out_per_second": self.per_second(self.packets_out),
             "bytes_out": self.bytes_out,
             "loss_ratio": self.loss_ratio,
+            "loss_before_repair_ratio": self.loss_before_repair_ratio,
+            "delivered_ratio": self.delivered_ratio,
             "bridge_cpu_us_per_packet_out": self.bridge_cpu_us_per_packet_out,
             "bridge_cpu_ratio": self.bridge_cpu_ratio,
             "bridge_rss_bytes": self.bridge_rss_bytes,
@@ -245,6 +287,11 @@ impl Report {
             "packets_lost": self.packets_lost,
             "packets_recovered": self.packets_recovered,
             "retransmissions": self.retransmissions,
+            "padding": self.padding,
+            "packets_asked": self.packets_asked,
+            "feedback_sent": self.feedback_sent,
+            "channel_messages": self.channel_messages,
+            "warnings": self.warnings(),
             "errors": self.errors(),
             "error_kinds": kinds,
             "highest_good_step": self.highest_good().copied().map(Step::to_json),
@@ -307,15 +354,21 @@ impl Point {
 
 impl Step {
     /// A step of a ramp.
-    pub(crate) fn of_rate(rate: f64, window: &Window) -> Self {
-        let (loss_ratio, p99) = (window.loss_ratio(), window.durations.any.quantile(0.99));
+    pub(crate) fn of_rate(arguments: &Arguments, rate: f64, window: &Window) -> Self {
+        // A bridge that repairs what it drops is beyond its limit too.
+        let loss_ratio = window.loss_before_repair_ratio();
+        let delivered_ratio = delivered(arguments, window);
+        let is_complete = delivered_ratio.is_none_or(|ratio| ratio >= LEAST_DELIVERED);
+        let p99 = window.durations.any.quantile(0.99);
+        let is_in_time = p99.is_some_and(|p99| p99 <= MAX_DELAY);
         Self {
             rate,
             reached: window.packets_out_per_second(),
             loss_ratio,
+            delivered_ratio,
             p99,
             bridge_cpu_us_per_packet_out: window.bridge_cpu_micros_per_packet_out(),
-            is_good: loss_ratio <= MAX_LOSS && p99.is_some_and(|p99| p99 <= MAX_DELAY),
+            is_good: loss_ratio <= MAX_LOSS && is_complete && is_in_time,
         }
     }
 
@@ -333,6 +386,7 @@ impl Step {
             rate,
             reached: ratio(joined, elapsed.as_secs_f64()).unwrap_or(0.0),
             loss_ratio: failed,
+            delivered_ratio: None,
             p99,
             bridge_cpu_us_per_packet_out: None,
             is_good: failed == 0.0 && p99.is_some_and(|p99| p99 <= MAX_JOIN_TIME),
@@ -344,6 +398,7 @@ impl Step {
             "rate": self.rate,
             "reached_per_second": self.reached,
             "loss_ratio": self.loss_ratio,
+            "delivered_ratio": self.delivered_ratio,
             "p99_us": self.p99.map(|p99| p99.as_secs_f64() * 1e6),
             "bridge_cpu_us_per_packet_out": self.bridge_cpu_us_per_packet_out,
             "good": self.is_good,
@@ -357,19 +412,18 @@ fn silent(arguments: &Arguments, after: Sample) -> u64 {
     after.silent.saturating_sub(senders) as u64
 }
 
-/// The share of all packets of a single sender that did not reach everybody. Unlike holes in
-/// sequences, it shows also what is missing at an end; it needs receivers that were there all along.
-fn missing(arguments: &Arguments, joined: Sample, after: Sample) -> f64 {
+/// The share of a single sender's packets that reached the receivers. Where there are encodings or
+/// senders to choose from, there is nothing to compare with.
+fn delivered(arguments: &Arguments, window: &Window) -> Option<f64> {
     let is_comparable = scenario::has_one_sender(arguments.scenario)
         && arguments.scenario != Scenario::JoinStorm
         && !arguments.simulcast
         && arguments.last_n.is_none();
-    if !is_comparable {
-        return 0.0;
-    }
-    let expected = after.sent.packets as f64 * joined.connected.saturating_sub(1) as f64;
-    let share = ratio(after.received.packets as f64, expected).unwrap_or(1.0);
-    (1.0 - share).max(0.0)
+    let receivers = window.end.connected.saturating_sub(1);
+    let expected = window.packets_in() as f64 * receivers as f64;
+    let repaired = window.end.received.recovered - window.begin.received.recovered;
+    let arrived = (window.packets_out() + repaired) as f64;
+    ratio(arrived, expected).filter(|_| is_comparable)
 }
 
 fn memory_per_endpoint(before: Sample, joined: Sample) -> Option<f64> {
@@ -401,6 +455,8 @@ fn growth_per_hour(series: &[Point]) -> Option<f64> {
 const LEAST_GROWTH_SECONDS: f64 = 59.0;
 /// A step of a ramp with more is bad.
 const MAX_LOSS: f64 = 0.001;
+/// With less, the bridge chose or had to leave something out.
+const LEAST_DELIVERED: f64 = 0.99;
 const MAX_DELAY: Duration = Duration::from_millis(10);
 /// People wait for a second.
 const MAX_JOIN_TIME: Duration = Duration::from_secs(1);
@@ -432,9 +488,9 @@ pub(crate) mod tests {
             durations.join.record(Duration::from_millis(micros));
         }
         let window = Window { begin, end, durations };
-        let steps = vec![Step::of_rate(210.0, &window)];
+        let steps = vec![Step::of_rate(&arguments, 210.0, &window)];
         let joins = window.durations.clone();
-        Report::new(&arguments, &window, begin, end, end, &joins)
+        Report::new(&arguments, &window, [begin, end, end], &joins)
             .with_details(vec![Point::of(&window), Point::of(&window)], steps)
     }
 
@@ -475,15 +531,49 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_missing_at_the_end_is_lost_too() {
+    fn what_is_not_forwarded_is_told() {
         let bridge = "http://127.0.0.1:8080".parse().unwrap();
         let arguments = Arguments::new(bridge, Scenario::OneToMany);
-        let joined = Sample { connected: 5, ..Sample::default() };
-        let mut after = joined;
-        (after.sent.packets, after.received.packets) = (100, 300);
-        assert!((missing(&arguments, joined, after) - 0.25).abs() < 1e-9);
+        let mut end = Sample { connected: 5, ..Sample::default() };
+        (end.sent.packets, end.received.packets) = (100, 300);
+        let window = Window { begin: Sample::default(), end, durations: Durations::new() };
+        assert!((delivered(&arguments, &window).unwrap() - 0.75).abs() < 1e-9);
         let meeting = Arguments::new(arguments.bridge, Scenario::Meeting);
-        assert_eq!(missing(&meeting, joined, after), 0.0);
+        assert_eq!(delivered(&meeting, &window), None);
+        let withheld = Report { delivered_ratio: Some(0.75), ..example() };
+        assert!(withheld.warnings()[0].contains("75.0 %"), "{:?}", withheld.warnings());
+        assert!(withheld.passed(), "a choice is not an error");
+        let step = Step::of_rate(&arguments, 210.0, &window);
+        assert!(!step.is_good);
+    }
+
+    #[test]
+    fn repaired_loss_is_told_apart() {
+        let mut window = Window {
+            begin: Sample::default(),
+            end: Sample::default(),
+            durations: Durations::new(),
+        };
+        window.end.received.packets = 90;
+        (window.end.received.lost, window.end.received.recovered) = (10, 8);
+        let bridge = "http://127.0.0.1:8080".parse().unwrap();
+        let arguments = Arguments::new(bridge, Scenario::Meeting);
+        let samples = [Sample::default(), window.end, window.end];
+        let report = Report::new(&arguments, &window, samples, &Durations::new());
+        assert!((report.loss_ratio - 2.0 / 92.0).abs() < 1e-9);
+        assert!((report.loss_before_repair_ratio - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_channel_that_does_not_open_is_an_error() {
+        let bridge = "http://127.0.0.1:8080".parse().unwrap();
+        let arguments = Arguments::new(bridge, Scenario::Meeting);
+        let after = Sample { without_channel: 2, ..Sample::default() };
+        let window = Window { begin: after, end: after, durations: Durations::new() };
+        let samples = [Sample::default(), after, after];
+        let report = Report::new(&arguments, &window, samples, &Durations::new());
+        assert!(report.error_kinds.contains(&("no_channel", 2)), "{:?}", report.error_kinds);
+        assert!(!report.passed());
     }
 
     #[test]
@@ -502,8 +592,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_busy_generator_is_told() {
-        assert!(!example().is_generator_bottleneck());
+        assert!(!example().is_generator_bottleneck() && example().warnings().is_empty());
         let busy = Report { generator_busiest_thread_ratio: 0.8, ..example() };
         assert!(busy.is_generator_bottleneck());
+        assert!(busy.to_json()["warnings"][0].as_str().unwrap().contains("generator"));
     }
 }

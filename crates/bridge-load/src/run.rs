@@ -7,7 +7,7 @@ use std::time::Duration;
 use bridge_io::Clock;
 use bridge_units::Timestamp;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Peers};
 use crate::command::{Durations, SenderCommand};
 use crate::error::LoadError;
 use crate::join::{JoinPool, Joiner};
@@ -18,6 +18,7 @@ use crate::report::{Point, Report, Step};
 use crate::scenario::{self, EndpointPlan, Scenario};
 use crate::sender::SenderThread;
 use crate::video_frames::VideoShape;
+use crate::webrtc_peers::WebrtcPeers;
 
 /// Makes the run that the command line asks for.
 ///
@@ -57,18 +58,16 @@ impl<'a> Session<'a> {
     fn start(arguments: &'a Arguments) -> Result<Self, LoadError> {
         let clock = Clock::start();
         let meter = Meter::new(clock, arguments.pid)?;
-        let shape = VideoShape {
-            rate: arguments.rate,
-            frame_packets: arguments.frame_packets,
-            packet_bytes: arguments.packet_bytes,
-            singles: arguments.singles,
-        };
-        let sender = SenderThread::start(clock, shape)?;
+        let sender = SenderThread::start(clock, VideoShape::new(arguments))?;
         let receiver =
             |name, waiting| ReceiverThread::start(name, clock, waiting, sender.commands());
         let woken = receiver("load-sampled", Waiting::Woken)?;
         let sweeping = receiver("load-receive", Waiting::Sweeping)?;
-        let joiner = Arc::new(Joiner::new(arguments, clock, woken, sweeping)?);
+        let webrtc = match arguments.peers {
+            Peers::Thin => None,
+            Peers::Webrtc => Some(WebrtcPeers::start(arguments, clock, sender.commands())?),
+        };
+        let joiner = Arc::new(Joiner::new(arguments, clock, [woken, sweeping], webrtc)?);
         let pool = JoinPool::start(&joiner)?;
         let (before, _) = meter.sample(&sender, &joiner)?;
         Ok(Self {
@@ -135,7 +134,10 @@ impl<'a> Session<'a> {
         loop {
             durations.add(&self.sample("joining")?);
             self.check_joins()?;
-            if self.last.connected >= self.join_requests || self.clock.now() >= deadline {
+            let are_ready = self.last.without_channel == 0;
+            if are_ready && self.last.connected >= self.join_requests
+                || self.clock.now() >= deadline
+            {
                 return Ok(durations);
             }
             std::thread::sleep(JOIN_POLL);
@@ -198,7 +200,7 @@ impl<'a> Session<'a> {
         steps: Vec<Step>,
     ) -> Report {
         let series = self.series.clone();
-        Report::new(self.arguments, window, self.before, joined, after, &self.joins)
+        Report::new(self.arguments, window, [self.before, joined, after], &self.joins)
             .with_details(series, steps)
     }
 
@@ -257,13 +259,14 @@ fn tell(what: &str, second: &Window, wanted: usize) {
     // A closed standard error is the reader's choice.
     let _ = writeln!(
         std::io::stderr(),
-        "{what:>10}: {}/{wanted} connected, {:.0} packets/s in, {:.0} out, loss {:.4} %, {} again, p99 {} us, \
+        "{what:>10}: {}/{wanted} connected, {:.0} packets/s in, {:.0} out, loss {:.4} %, {} again, {} padding, p99 {} us, \
          bridge {} us/packet, {} MB, wrong {}",
         second.end.connected,
         second.packets_in_per_second(),
         second.packets_out_per_second(),
-        100.0 * second.loss_ratio(),
+        100.0 * second.loss_before_repair_ratio(),
         second.end.received.retransmissions - second.begin.received.retransmissions,
+        second.end.received.padding - second.begin.received.padding,
         micros(p99.map(|p99| p99.as_secs_f64() * 1e6)),
         micros(second.bridge_cpu_micros_per_packet_out()),
         micros(second.end.bridge.map(|usage| usage.resident as f64 / 1e6)),

@@ -13,11 +13,14 @@ use bridge_srtp::{MAX_RTCP_OVERHEAD, MAX_RTP_OVERHEAD};
 use bridge_units::Timestamp;
 use rustc_hash::FxHashMap;
 
-use crate::command::{MAX_WAITING_COMMANDS, SenderCommand, SenderSnapshot, SendingEndpoint};
+use crate::command::{
+    MAX_WAITING_COMMANDS, SenderCommand, SenderSnapshot, SendingEndpoint, SendingPath,
+};
 use crate::error::LoadError;
 use crate::media_stream::{MediaStream, WrittenPacket};
 use crate::stream_id::{StreamId, StreamKind};
 use crate::video_frames::VideoShape;
+use crate::wall_clock::WallClock;
 
 /// The thread, as others see it.
 pub(crate) struct SenderThread {
@@ -27,6 +30,7 @@ pub(crate) struct SenderThread {
 
 struct SenderLoop {
     clock: Clock,
+    wall_clock: WallClock,
     shape: VideoShape,
     commands: Receiver<SenderCommand>,
     endpoints: FxHashMap<u32, Sending>,
@@ -49,6 +53,7 @@ impl SenderThread {
         let (sender, commands) = mpsc::sync_channel(MAX_WAITING_COMMANDS);
         let mut sending = SenderLoop {
             clock,
+            wall_clock: WallClock::start(clock),
             shape,
             commands,
             endpoints: FxHashMap::default(),
@@ -209,7 +214,7 @@ impl SenderLoop {
             self.due.pop();
             let Some(sending) = self.endpoints.get_mut(&number) else { continue };
             let Some(stream) = sending.streams.get_mut(index) else {
-                sending.send_reports(now);
+                sending.send_reports(now, self.wall_clock);
                 self.due.push(Reverse((now + REPORT_INTERVAL, number, index)));
                 continue;
             };
@@ -256,32 +261,42 @@ impl Sending {
 
     /// The bytes that went out; `None` if the kernel took none.
     fn seal_and_send(&mut self, plain: &[u8], written: WrittenPacket) -> Option<u64> {
-        let mut sealed = [0; MAX_PACKET_LEN];
         self.transport_sequence = self.transport_sequence.wrapping_add(1);
-        let (header, payload) = plain.get(..written.len)?.split_at(written.header_len);
-        let len = self.endpoint.srtp.seal_rtp(header, payload, &mut sealed).ok()?;
-        let datagram = sealed.get(..len)?;
-        self.endpoint.socket.send_to(datagram, self.endpoint.remote).ok()?;
-        Some(len as u64)
+        let plain = plain.get(..written.len)?;
+        match &mut self.endpoint.path {
+            SendingPath::Thin { socket, remote, srtp } => {
+                let mut sealed = [0; MAX_PACKET_LEN];
+                let (header, payload) = plain.split_at(written.header_len);
+                let len = srtp.seal_rtp(header, payload, &mut sealed).ok()?;
+                socket.send_to(sealed.get(..len)?, *remote).ok()?;
+                Some(len as u64)
+            }
+            SendingPath::Webrtc(packets) => {
+                packets.try_send(plain.to_vec()).ok()?;
+                Some(plain.len() as u64)
+            }
+        }
     }
 
-    fn send_reports(&mut self, now: Timestamp) {
+    fn send_reports(&mut self, now: Timestamp, wall_clock: WallClock) {
         let mut buffer = [0; MAX_COMPOUND_LEN];
         let mut writer = RtcpWriter::new(&mut buffer);
         for stream in &self.streams {
             // Four streams fit by far.
-            let _ = writer.sender_report(&stream.sender_info(now), &[]);
+            let _ = writer.sender_report(&stream.sender_info(now, wall_clock), &[]);
         }
         let compound = writer.as_bytes().to_vec();
         self.send_rtcp(&compound);
     }
 
+    /// Full endpoints have reports of their own.
     fn send_rtcp(&mut self, compound: &[u8]) {
+        let SendingPath::Thin { socket, remote, srtp } = &mut self.endpoint.path else { return };
         let mut sealed = [0; MAX_COMPOUND_LEN + MAX_RTCP_OVERHEAD];
-        if let Ok(len) = self.endpoint.srtp.seal_rtcp(compound, &mut sealed) {
+        if let Ok(len) = srtp.seal_rtcp(compound, &mut sealed) {
             let datagram = sealed.get(..len).unwrap_or_default();
             // As good as lost on the way.
-            let _ = self.endpoint.socket.send_to(datagram, self.endpoint.remote);
+            let _ = socket.send_to(datagram, *remote);
         }
     }
 }

@@ -27,11 +27,12 @@ pub(crate) fn render(report: &Report) -> String {
             ),
         );
     }
-    if report.is_generator_bottleneck() {
-        line(&mut table, "WARNING: the generator is at its limit; these figures may be its own");
+    if let Some(step) = report.highest_good() {
+        let (rate, reached) = (step.rate, step.reached);
+        line(&mut table, &format!("highest good step: {rate:.0}/s, reached {reached:.0}/s"));
     }
-    if report.is_machine_busy() {
-        line(&mut table, "WARNING: others use this machine; repeat when it is idle");
+    for warning in report.warnings() {
+        line(&mut table, &format!("WARNING: {warning}"));
     }
     line(&mut table, if report.passed() { "passed" } else { "FAILED" });
     table
@@ -51,14 +52,27 @@ pub(crate) fn rows(report: &Report) -> Vec<(&'static str, String)> {
         ("packets in", rate(report, report.packets_in)),
         ("packets out", rate(report, report.packets_out)),
         ("rate out", format!("{bits:.1} Mbit/s")),
-        ("loss", format!("{:.4} %", 100.0 * report.loss_ratio)),
+        (
+            "loss",
+            format!(
+                "{:.4} %, {:.4} % before repair",
+                100.0 * report.loss_ratio,
+                100.0 * report.loss_before_repair_ratio
+            ),
+        ),
+        ("delivered of what was sent", number(report.delivered_ratio.map(|r| 100.0 * r), "%")),
         (
             "retransmissions",
             format!(
-                "{}, {} of {} lost packets recovered",
-                report.retransmissions, report.packets_recovered, report.packets_lost
+                "{} of {} asked for, {} of {} lost packets recovered",
+                report.retransmissions,
+                report.packets_asked,
+                report.packets_recovered,
+                report.packets_lost
             ),
         ),
+        ("padding", report.padding.to_string()),
+        ("feedback sent", report.feedback_sent.to_string()),
         ("bridge CPU", number(report.bridge_cpu_us_per_packet_out, "us per packet out")),
         ("bridge cores", number(report.bridge_cpu_ratio, "")),
         ("bridge memory", number(report.bridge_rss_bytes.map(|bytes| bytes as f64 / 1e6), "MB")),

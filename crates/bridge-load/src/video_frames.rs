@@ -4,9 +4,21 @@ use std::time::Duration;
 
 use bridge_units::Timestamp;
 
+use crate::arguments::Arguments;
 use crate::random::Sequence;
 
 /// How video is cut into packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As by libwebrtc: packets of a frame differ by a byte.
+    Frames,
+    /// Bursts of equal packets, which bridges can send in one go.
+    EqualFrames,
+    /// Evenly spaced packets, each a frame of its own.
+    Singles,
+}
+
+/// The same in numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct VideoShape {
     /// Packets a second in the long run, without key frames' surplus.
@@ -45,6 +57,43 @@ pub(crate) struct VideoFrames {
     longer: u32,
     key_wanted: bool,
     key_at: Timestamp,
+}
+
+impl Shape {
+    /// Every shape.
+    pub const ALL: [Self; 3] = [Self::Frames, Self::EqualFrames, Self::Singles];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::EqualFrames => "equal-frames",
+            Self::Singles => "singles",
+        }
+    }
+
+    /// From its name on the command line.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|shape| shape.name() == name)
+    }
+}
+
+impl VideoShape {
+    /// What the command line asks for.
+    pub(crate) fn new(arguments: &Arguments) -> Self {
+        let (frame_packets, packet_bytes) = match arguments.shape {
+            Shape::Frames => (LIBWEBRTC_PACKETS, None),
+            Shape::EqualFrames => (BURST_PACKETS, Some(EQUAL_BYTES)),
+            Shape::Singles => (1, Some(EQUAL_BYTES)),
+        };
+        let singles = arguments.shape == Shape::Singles;
+        let frame_packets =
+            if singles { 1 } else { arguments.frame_packets.unwrap_or(frame_packets) };
+        let packet_bytes = arguments.packet_bytes.or(packet_bytes);
+        let mean_bytes = packet_bytes.unwrap_or(MIN_BYTES + BYTES_RANGE as usize / 2);
+        let rate = arguments.video_bitrate.map(|bits| bits / (8.0 * mean_bytes as f64));
+        Self { rate: rate.unwrap_or(arguments.rate), frame_packets, packet_bytes, singles }
+    }
 }
 
 impl VideoFrames {
@@ -99,6 +148,11 @@ impl VideoFrames {
         self.shape.rate = rate;
     }
 
+    /// When the current frame was taken, as its timestamp tells: the same in all encodings.
+    pub(crate) const fn frame_at(&self) -> Timestamp {
+        self.frame_at
+    }
+
     /// Leaves out what should have been sent before `now`.
     pub(crate) fn skip_to(&mut self, now: Timestamp) {
         self.frame_at = self.frame_at.max(now);
@@ -107,6 +161,15 @@ impl VideoFrames {
     fn interval(&self) -> Duration {
         let packets = if self.shape.singles { 1 } else { self.shape.frame_packets };
         Duration::from_secs_f64(f64::from(packets) / self.shape.rate)
+    }
+
+    /// A number of whole bursts where all packets are equal.
+    fn key_frame_packets(&self) -> u32 {
+        let packets = (self.shape.frame_packets * KEY_FRAME_TIMES_10 / 10).max(1);
+        match self.shape.packet_bytes {
+            Some(_) => packets.next_multiple_of(self.shape.frame_packets.clamp(1, BURST_PACKETS)),
+            None => packets,
+        }
     }
 
     fn begin_frame(&mut self) {
@@ -119,7 +182,7 @@ impl VideoFrames {
         let packets = match (self.shape.singles, self.is_key) {
             (true, _) => 1,
             (false, false) => self.shape.frame_packets,
-            (false, true) => (self.shape.frame_packets * KEY_FRAME_TIMES_10 / 10).max(1),
+            (false, true) => self.key_frame_packets(),
         };
         self.next = 0;
         self.packets = packets;
@@ -138,6 +201,10 @@ impl VideoFrames {
 const BURST_INTERVAL: Duration = Duration::from_millis(5);
 /// A delta frame leaves in one burst, a key frame in several.
 const BURST_PACKETS: u32 = 8;
+/// Packets of a frame of 2 Mbit/s.
+const LIBWEBRTC_PACKETS: u32 = 7;
+/// 1,200 bytes with the authentication tag of AES-GCM.
+const EQUAL_BYTES: usize = 1_184;
 /// Key frames of 41 packets where others have 7.
 const KEY_FRAME_TIMES_10: u32 = 59;
 /// Requests within this time are one.
@@ -151,6 +218,37 @@ mod tests {
 
     const SHAPE: VideoShape =
         VideoShape { rate: 210.0, frame_packets: 7, packet_bytes: None, singles: false };
+
+    #[test]
+    fn shapes_lead_to_numbers() {
+        let bridge = "http://127.0.0.1:1".parse().unwrap();
+        let arguments = Arguments::new(bridge, crate::scenario::Scenario::OneToMany);
+        let shape = |shape| VideoShape::new(&Arguments { shape, ..arguments.clone() });
+        assert_eq!(shape(Shape::Frames), SHAPE);
+        let equal = shape(Shape::EqualFrames);
+        assert_eq!((equal.frame_packets, equal.packet_bytes), (8, Some(1_184)));
+        let singles = shape(Shape::Singles);
+        assert!(singles.singles && singles.packet_bytes == Some(1_184));
+        let chosen =
+            Arguments { video_bitrate: Some(1e6), packet_bytes: Some(125), ..arguments.clone() };
+        assert_eq!(VideoShape::new(&chosen).rate, 1_000.0);
+        for shape in Shape::ALL {
+            assert_eq!(Shape::from_name(shape.name()), Some(shape));
+        }
+    }
+
+    #[test]
+    fn equal_frames_are_whole_bursts() {
+        let shape = VideoShape { frame_packets: 8, packet_bytes: Some(1_184), ..SHAPE };
+        let mut frames = VideoFrames::new(shape, Timestamp::ZERO, 1);
+        let key = frame(&mut frames);
+        let mut bursts = std::collections::BTreeMap::new();
+        key.iter().for_each(|(due, _)| *bursts.entry(*due).or_insert(0) += 1);
+        assert!(key.len() == 48 && bursts.values().all(|count| *count == 8), "{bursts:?}");
+        let delta = frame(&mut frames);
+        assert!(delta.len() == 8 && delta.iter().all(|(due, _)| *due == delta[0].0));
+        assert!(key.iter().chain(&delta).all(|(_, packet)| packet.bytes == 1_184));
+    }
 
     fn frame(frames: &mut VideoFrames) -> Vec<(Timestamp, FramePacket)> {
         let mut packets = Vec::new();

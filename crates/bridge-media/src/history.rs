@@ -27,8 +27,11 @@ pub struct SourceHistory<M> {
     written: u64,
     /// Where in `bytes` that is.
     position: usize,
-    /// When the oldest packet that is still kept was written over last.
-    turned: Timestamp,
+    /// When the present round began; `None` before the first packet.
+    turned: Option<Timestamp>,
+    /// What was written before was written over, though the buffer is large enough by now to have
+    /// kept it.
+    kept_from: u64,
     refused: u64,
 }
 
@@ -62,7 +65,8 @@ impl<M> SourceHistory<M> {
             bytes: Vec::new(),
             written: 0,
             position: 0,
-            turned: Timestamp::ZERO,
+            turned: None,
+            kept_from: 0,
             refused: 0,
         }
     }
@@ -104,6 +108,7 @@ impl<M> SourceHistory<M> {
         let index = self.unwrapper.interpret(sequence_number);
         let slot = self.slots.get(slot_of(index, self.slots.len())?)?.as_ref()?;
         let is_kept = slot.index == index
+            && slot.written >= self.kept_from
             && slot.written + self.bytes.len() as u64 >= self.written
             && now - slot.received <= HISTORY_TIME;
         let bytes = self.bytes.get(slot.start..slot.start + slot.len).filter(|_| is_kept)?;
@@ -126,14 +131,16 @@ impl<M> SourceHistory<M> {
             return self.position;
         }
         let capacity = self.bytes.len();
-        let spans_too_little = now - self.turned < HISTORY_TIME;
+        let turned = *self.turned.get_or_insert(now);
+        let spans_too_little = now - turned < HISTORY_TIME;
         if capacity == 0 || (spans_too_little && capacity < MAX_HISTORY_BYTES) {
+            self.kept_from = self.written - self.position as u64;
             self.bytes.resize((capacity * 2).clamp(FIRST_BYTES, MAX_HISTORY_BYTES), 0);
             return self.position;
         }
         // The end stays unused in this round.
         self.written += (capacity - self.position) as u64;
-        self.turned = now;
+        self.turned = Some(now);
         self.position = 0;
         0
     }

@@ -47,6 +47,28 @@ fn two_seconds_of_any_rate_are_kept() {
 }
 
 #[test]
+fn a_burst_after_a_slow_beginning_finds_what_it_kept() {
+    let mut history = SourceHistory::new();
+    let mut now = at(0);
+    let mut seq = 0_u16;
+    for (count, step) in [(120, 100), (400, 1)] {
+        for _ in 0..count {
+            history.insert(now, seq, &packet(seq, 1_200), seq);
+            for back in [0, 1, 30, 53, 54, 55, 80, 107] {
+                if back > seq {
+                    continue;
+                }
+                if let Some(entry) = history.get(now, seq - back) {
+                    assert_eq!(entry.bytes, packet(seq - back, 1_200), "{seq} - {back}");
+                }
+            }
+            now += Duration::from_millis(step);
+            seq += 1;
+        }
+    }
+}
+
+#[test]
 fn floods_stay_within_the_bounds() {
     let mut history = SourceHistory::new();
     for seq in 0..20_000_u32 {

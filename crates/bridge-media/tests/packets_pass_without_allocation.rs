@@ -1,11 +1,14 @@
-//! Once a stream runs, its packets are recognised, projected and kept without allocation.
+//! Once a stream runs, its packets are recognised, projected, rewritten and kept without allocation.
 
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use bridge_media::{LayerIndex, MissingPackets, SourceHistory};
+use bridge_media::{
+    LayerIndex, MissingPackets, RewritableSource, SourceHistory, SsrcRewriting, SsrcRewritingConfig,
+};
+use bridge_units::SourceId;
 use common::vp8::Vp8Sender;
 use common::{Bridge, at_ms};
 
@@ -33,6 +36,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+const SOURCE: SourceId = SourceId(1);
+
 #[test]
 fn packets_pass_without_allocation() {
     let mut senders = [0_u8, 1].map(|n| Vp8Sender::of_encoding(n, 1_000 + u32::from(n), 2));
@@ -44,6 +49,9 @@ fn packets_pass_without_allocation() {
         .flatten()
         .map(|packet| (bridge.parse(&packet), packet))
         .collect();
+    let mut rewriting =
+        SsrcRewriting::new(SsrcRewritingConfig { audio_limit: 0, video_limit: 1, mid_demux: true });
+    rewriting.set_video_sources(&[RewritableSource { id: SOURCE, ssrc: 1_000 }], || 1);
     let mut forwarded = 0;
     for (n, (parsed, packet)) in packets.iter().enumerate() {
         if n == packets.len() / 2 {
@@ -57,8 +65,14 @@ fn packets_pass_without_allocation() {
         if missing.poll_timeout().is_some_and(|due| parsed.received >= due) {
             assert!(missing.poll_nack(parsed.received, None).count() < 20);
         }
-        if !is_lost && bridge.projection.accept(parsed).outcome.is_ok() {
+        if is_lost {
+            continue;
+        }
+        if let Ok(projected) = bridge.projection.accept(parsed).outcome {
             forwarded += 1;
+            let sent = rewriting.rewrite_video(SOURCE, parsed, &projected).unwrap().rewrite;
+            assert!(rewriting.original_of(sent.ssrc, sent.sequence_number).is_some());
+            assert!(rewriting.rewrite_again(SOURCE, parsed, &projected).is_some());
             let (number, _) = bridge.projection.progress().unwrap();
             assert!(bridge.projection.source_of(number).is_some());
             assert!(bridge.projection.rewrite_again(parsed).is_some());

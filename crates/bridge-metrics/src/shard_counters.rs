@@ -125,6 +125,26 @@ shard_counters! {
     nacks_out,
     /// Transport-wide feedback packets sent.
     transport_feedback_out,
+    /// Packets sent again on retransmission streams: losses answered, and padding.
+    retransmissions_out,
+    /// Packets of padding alone.
+    padding_out,
+    /// Packets asked for again that are not kept any more.
+    nack_misses,
+    /// Packets asked for again that are under way still.
+    nack_repeats,
+    /// Packets that the pacer had no room for.
+    dropped_pacer_full,
+    /// Packets that waited until they were not kept any more.
+    dropped_not_kept,
+    /// Packets with headers that cannot be rewritten.
+    dropped_header,
+    /// Media that was too old when it was read: the shard has more to do than it can.
+    dropped_overload_video,
+    /// Audio that was too old when it was read.
+    dropped_overload_audio,
+    /// RTP that an endpoint sent and that is of no use: repeated, padding alone, unreadable.
+    dropped_reception,
     /// Panics caught; each dropped one session.
     panics,
 }

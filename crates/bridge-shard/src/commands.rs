@@ -1,6 +1,8 @@
 //! Orders of the control plane, and sessions that come and go.
 
-use crate::control::{SessionAction, SessionCommand, SessionEventKind, SessionSetup, ShardCommand};
+use crate::control::{
+    ConferenceSnapshot, SessionAction, SessionCommand, SessionEventKind, SessionSetup, ShardCommand,
+};
 use crate::egress::EgressSink;
 use crate::inbox::{MAX_HOPS, ShardMessage};
 use crate::session::Session;
@@ -17,7 +19,7 @@ impl Shard {
     ) {
         match command {
             ShardCommand::SetConference(snapshot) => {
-                self.conferences.set_snapshot(self.group.directory(), snapshot);
+                self.set_conference(now, snapshot);
             }
             ShardCommand::SetLoudest(id, sessions) => self.conferences.set_loudest(id, sessions),
             ShardCommand::RemoveConference(id) => {
@@ -48,7 +50,7 @@ impl Shard {
         let (ready, lost) = self.sessions[slot].in_order(command);
         self.counters.dropped_commands += u64::from(lost);
         for command in ready {
-            self.carry_out(now, slot, command.action);
+            self.carry_out(now, slot, command.action, sink);
         }
         self.settle(now, slot, sink);
     }
@@ -64,7 +66,26 @@ impl Shard {
         }
     }
 
-    fn carry_out(&mut self, now: Timestamp, slot: usize, action: SessionAction) {
+    /// Replaces what is known of a conference, for its sessions, too.
+    fn set_conference(&mut self, now: Timestamp, snapshot: Arc<ConferenceSnapshot>) {
+        let id = snapshot.conference;
+        self.conferences.set_snapshot(self.group.directory(), Arc::clone(&snapshot));
+        let Some(conference) = self.conferences.get(id) else { return };
+        for slot in &conference.members {
+            let Some(session) = self.sessions.get_mut(*slot) else { continue };
+            session.set_conference(&snapshot);
+            let deadline = session.deadline(now);
+            self.timers.set(session.id, &mut session.scheduled, deadline);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        action: SessionAction,
+        sink: &mut dyn EgressSink,
+    ) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         match action {
             // Both were carried out before they got here.
@@ -75,14 +96,21 @@ impl Shard {
                     tracing::error!(endpoint = %session.endpoint, %error, "setup ignored");
                 }
             }
-            SessionAction::SetMedia(media) => session.set_media(&media),
+            SessionAction::SetMedia(media) => session.set_media(now, &media),
             SessionAction::SetForceMute { audio, video } => {
-                session.mute_audio = audio;
-                session.mute_video = video;
+                session.reception.set_force_mute(audio, video);
             }
-            SessionAction::SetForwarding(program) => session.forwarding = program,
-            SessionAction::SetAudioSelection(selection) => session.audio = Some(selection),
-            SessionAction::RequestKeyframe(_) => {}
+            SessionAction::SetForwarding(program) => {
+                let conference = self.conferences.get(session.conference);
+                session.downlink.set_program(program, |id| {
+                    Some(conference?.source(id)?.encodings.first()?.primary)
+                });
+                self.tell_news(slot);
+            }
+            SessionAction::SetAudioSelection(selection) => session.downlink.set_audio(selection),
+            SessionAction::RequestKeyframe(source) => {
+                self.request_keyframe_of(now, slot, source, sink);
+            }
             SessionAction::SendMessage(text) => {
                 if !session.transport.send_message(now, &text) {
                     self.counters.dropped_messages += 1;
@@ -108,6 +136,11 @@ impl Shard {
         let (id, conference) = (session.id, session.conference);
         let slot = self.sessions.insert(session);
         self.slot_by_session.insert(id, slot);
+        let session = &mut self.sessions[slot];
+        let conference_known = self.conferences.get(conference);
+        if let Some(snapshot) = conference_known.and_then(|known| known.snapshot.as_deref()) {
+            session.set_conference(snapshot);
+        }
         let session = &self.sessions[slot];
         for remote in session.remotes.iter().filter(|r| session.transport.is_valid_source(**r)) {
             if self.group.directory().session_of_remote(remote) == Some(id) {
@@ -155,8 +188,8 @@ impl Shard {
         if let Some(session) = self.sessions.get(slot) {
             self.conferences.announce(session.conference, target);
         }
-        self.distribute_own(sink);
-        self.distribute_waiting(sink);
+        self.distribute_own(now, sink);
+        self.distribute_waiting(now, sink);
         let Some(mut session) = self.detach(slot) else { return };
         let id = session.id;
         session.rounds = self.publication.rounds().to_vec();
@@ -173,7 +206,7 @@ impl Shard {
             Ok(()) => self.counters.sessions_moved_away += 1,
             Err(ShardMessage::Session(session)) => {
                 let slot = self.attach(session);
-                self.set_timer(slot, now);
+                self.set_timer(now, slot, now);
                 self.counters.dropped_shard_queue_full += 1;
                 tracing::debug!(
                     session = id.0,

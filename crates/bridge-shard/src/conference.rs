@@ -1,11 +1,19 @@
 //! What a shard knows of a conference: its streams, and which of its sessions live here.
 
-use crate::control::ConferenceSnapshot;
+use crate::control::{AudioLevel, ConferenceSnapshot, SourceDescription};
 use crate::directory::{Directory, Presence};
-use crate::packet_batch::PacketBatch;
-use bridge_units::{ConferenceId, SessionId, ShardId};
+use crate::packet_batch::{PacketBatch, PlainPacket};
+use crate::stored_packets::StoredPackets;
+use bridge_units::{ConferenceId, SessionId, ShardId, SourceId, Timestamp};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long levels are collected before they are told.
+const LEVELS_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Levels that are told at a time: 200 speakers for longer than [`LEVELS_INTERVAL`].
+const MAX_LEVELS: usize = 1_024;
 
 /// A conference as one shard sees it.
 pub(crate) struct LocalConference {
@@ -17,6 +25,22 @@ pub(crate) struct LocalConference {
     pub(crate) loudest: Option<Arc<[SessionId]>>,
     /// Packets of the batch that is being distributed, by index.
     pub(crate) pending: Vec<u16>,
+    /// Which of them are in `stored`.
+    pub(crate) kept: Vec<bool>,
+    /// Recent packets, to be sent again or later.
+    pub(crate) stored: StoredPackets,
+    levels: Vec<AudioLevel>,
+}
+
+impl LocalConference {
+    pub(crate) fn source(&self, id: SourceId) -> Option<&SourceDescription> {
+        Some(self.snapshot.as_deref()?.source(id)?)
+    }
+
+    /// Whether only those who asked for the session get its audio.
+    pub(crate) fn is_quiet(&self, session: SessionId) -> bool {
+        self.loudest.as_deref().is_some_and(|loudest| !loudest.contains(&session))
+    }
 }
 
 /// The conferences that a shard knows.
@@ -25,11 +49,13 @@ pub(crate) struct LocalConferences {
     by_id: FxHashMap<ConferenceId, LocalConference>,
     /// Kept so that distributing a batch allocates nothing.
     touched: Vec<ConferenceId>,
+    /// Conferences with levels to tell, and when.
+    loud: Vec<(Timestamp, ConferenceId)>,
 }
 
 impl LocalConferences {
     pub(crate) fn new(shard: ShardId) -> Self {
-        Self { shard, by_id: FxHashMap::default(), touched: Vec::new() }
+        Self { shard, by_id: FxHashMap::default(), touched: Vec::new(), loud: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -45,8 +71,54 @@ impl LocalConferences {
         directory: &Directory,
         snapshot: Arc<ConferenceSnapshot>,
     ) {
-        let id = snapshot.conference;
-        self.entry(directory, id).snapshot = Some(snapshot);
+        let conference = self.entry(directory, snapshot.conference);
+        conference.stored.retain(|source| snapshot.source(source).is_some());
+        conference.snapshot = Some(snapshot);
+    }
+
+    /// Notes how loud a packet was.
+    pub(crate) fn note_level(
+        &mut self,
+        now: Timestamp,
+        packet: &PlainPacket,
+        source: Option<SourceId>,
+        level: bridge_rtp::AudioLevel,
+    ) {
+        let Some(conference) = self.by_id.get_mut(&packet.conference) else { return };
+        if conference.levels.is_empty() {
+            self.loud.push((now + LEVELS_INTERVAL, packet.conference));
+        }
+        if conference.levels.len() < MAX_LEVELS {
+            let session = packet.sender;
+            let level = AudioLevel { session, source, level: level.level, received: now };
+            conference.levels.push(level);
+        }
+    }
+
+    /// Levels that have been collected for long enough.
+    pub(crate) fn poll_levels(
+        &mut self,
+        now: Timestamp,
+    ) -> Option<(ConferenceId, Vec<AudioLevel>)> {
+        // In the order of their beginnings, since all are collected for the same time.
+        while self.loud.first().is_some_and(|(due, _)| *due <= now) {
+            let (_, id) = self.loud.remove(0);
+            let Some(conference) = self.by_id.get_mut(&id) else { continue };
+            let levels = std::mem::take(&mut conference.levels);
+            if !levels.is_empty() {
+                return Some((id, levels));
+            }
+        }
+        None
+    }
+
+    /// When [`Self::poll_levels`] has something.
+    pub(crate) fn levels_due(&self) -> Timestamp {
+        self.loud.first().map_or(Timestamp::FAR_FUTURE, |(due, _)| *due)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConferenceId) -> Option<&mut LocalConference> {
+        self.by_id.get_mut(&id)
     }
 
     pub(crate) fn set_loudest(&mut self, id: ConferenceId, sessions: Option<Arc<[SessionId]>>) {
@@ -104,6 +176,7 @@ impl LocalConferences {
                 touched.push(packet.conference);
             }
             conference.pending.push(index);
+            conference.kept.push(false);
         }
         touched
     }
@@ -113,6 +186,7 @@ impl LocalConferences {
         for conference in touched.drain(..) {
             if let Some(conference) = self.by_id.get_mut(&conference) {
                 conference.pending.clear();
+                conference.kept.clear();
             }
         }
         self.touched = touched;
@@ -122,6 +196,7 @@ impl LocalConferences {
     pub(crate) fn reset(&mut self) {
         for conference in self.by_id.values_mut() {
             conference.pending.clear();
+            conference.kept.clear();
         }
     }
 
@@ -142,6 +217,9 @@ impl LocalConferences {
             presence: directory.presence(id),
             loudest: None,
             pending: Vec::new(),
+            kept: Vec::new(),
+            stored: StoredPackets::default(),
+            levels: Vec::new(),
         })
     }
 }

@@ -126,6 +126,14 @@ pub struct ConferenceSnapshot {
     pub streams: FxHashMap<u32, StreamDescription>,
 }
 
+impl ConferenceSnapshot {
+    /// The source with this number.
+    pub fn source(&self, id: SourceId) -> Option<&Arc<SourceDescription>> {
+        let place = self.sources.binary_search_by_key(&id, |source| source.id).ok()?;
+        self.sources.get(place)
+    }
+}
+
 /// One source: what a participant shows or says on one track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceDescription {

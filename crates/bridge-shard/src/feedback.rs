@@ -1,24 +1,25 @@
 //! RTCP: what is ended here, what is passed on to whom, and what the bridge says itself
 //! (JVB: `RtcpTermination`, `TccGeneratorNode`, `RtcpRrGenerator`).
 //!
-//! Sender reports go to the receivers without their report blocks. NACK and key-frame requests go
-//! to the sender of the stream, wherever its session lives. Receiver reports, transport-wide
-//! feedback, REMB, SDES and BYE end here.
+//! Sender reports go to the receivers as each of them needs them. Key-frame requests go to the
+//! sender of the stream, wherever its session lives. NACKs are answered from what is kept. Receiver
+//! reports, transport-wide feedback and REMB tell what the receiver's link takes; SDES and BYE end
+//! here.
 
-use crate::control::StreamDescription;
-use crate::egress::{Egress, EgressSink, LocalIndex};
-use crate::forwarding::{count_refused, encoding, owned_stream};
-use crate::inbox::{Feedback, MAX_HOPS, ShardMessage};
+use crate::control::SessionEventKind;
+use crate::downlink::{Downlink, Outlet};
+use crate::egress::EgressSink;
+use crate::forwarding::count_refused;
+use crate::inbox::{KeyframeRequest, MAX_HOPS, ShardMessage};
 use crate::packet_batch::{PlainKind, PlainPacket};
+use crate::plain_header::HeaderSlots;
 use crate::shard::Shard;
-use bridge_metrics::ShardCounters;
-use bridge_rtp::rtcp::{FirEntry, MAX_COMPOUND_LEN, SenderInfo};
+use crate::stored_packets::StoredPackets;
+use bridge_rtp::rtcp::{FirEntry, MAX_COMPOUND_LEN, ReportBlock, SenderInfo};
 use bridge_rtp::{RtcpCompound, RtcpPacket, RtcpWriter};
-use bridge_transport::SrtpContexts;
-use bridge_units::{SessionId, Timestamp};
-use std::net::SocketAddr;
+use bridge_units::{MediaType, SessionId, SourceId, Timestamp};
 
-/// Sequence numbers of one NACK that are passed on: two full packets of pairs.
+/// Sequence numbers of one NACK that are looked at: two full packets of pairs.
 const MAX_NACKED: usize = 1_024;
 
 /// A sender report without report blocks.
@@ -51,6 +52,8 @@ impl Shard {
         for (packet, _) in compound.packets() {
             self.handle_rtcp_packet(now, slot, &packet, sink);
         }
+        self.tell_news(slot);
+        self.set_timer(now, slot, now);
     }
 
     fn handle_rtcp_packet(
@@ -61,12 +64,29 @@ impl Shard {
         sink: &mut dyn EgressSink,
     ) {
         match packet {
-            RtcpPacket::SenderReport(report) => self.forward_report(now, slot, &report.info),
+            RtcpPacket::SenderReport(report) => {
+                self.forward_report(now, slot, &report.info);
+                self.note_report_blocks(now, slot, || report.blocks.iter());
+            }
+            RtcpPacket::ReceiverReport(report) => {
+                self.note_report_blocks(now, slot, || report.blocks.iter());
+            }
+            RtcpPacket::TransportFeedback(feedback) => {
+                self.with_downlink(slot, sink, |downlink, stored, outlet| {
+                    downlink.handle_transport_feedback(now, feedback, stored, outlet);
+                });
+            }
+            RtcpPacket::ReceiverEstimatedMaxBitrate(estimate) => {
+                if let Some(session) = self.sessions.get_mut(slot) {
+                    session.downlink.handle_receiver_estimate(now, estimate.bitrate);
+                }
+            }
             RtcpPacket::Nack(nack) => {
                 self.counters.nacks_in += 1;
-                let numbers = nack.sequence_numbers().take(MAX_NACKED).collect();
-                let feedback = Feedback::Nack { ssrc: nack.media_ssrc, sequence_numbers: numbers };
-                self.route(now, slot, nack.media_ssrc, feedback, sink);
+                self.with_downlink(slot, sink, |downlink, stored, outlet| {
+                    let numbers = nack.sequence_numbers().take(MAX_NACKED);
+                    downlink.handle_nack(now, nack.media_ssrc, numbers, stored, outlet);
+                });
             }
             RtcpPacket::PictureLossIndication(pli) => {
                 self.route_keyframe_request(now, slot, pli.media_ssrc, sink);
@@ -80,6 +100,33 @@ impl Shard {
         }
     }
 
+    fn note_report_blocks<I: Iterator<Item = ReportBlock>>(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        blocks: impl Fn() -> I,
+    ) {
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.downlink.handle_report_blocks(now, blocks);
+        }
+    }
+
+    /// Runs `work` on what the session in `slot` gets, if there is a way to send.
+    pub(crate) fn with_downlink(
+        &mut self,
+        slot: usize,
+        sink: &mut dyn EgressSink,
+        work: impl FnOnce(&mut Downlink, &StoredPackets, &mut Outlet<'_>),
+    ) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let Some(conference) = self.conferences.get(session.conference) else { return };
+        let Some(path) = session.path.filter(|_| session.connected) else { return };
+        let Some(srtp) = session.transport.srtp() else { return };
+        let (egress, counters) = (&mut self.egress, &mut self.counters);
+        let mut outlet = Outlet { path, srtp, egress, counters, sink };
+        work(&mut session.downlink, &conference.stored, &mut outlet);
+    }
+
     fn route_keyframe_request(
         &mut self,
         now: Timestamp,
@@ -88,122 +135,155 @@ impl Shard {
         sink: &mut dyn EgressSink,
     ) {
         self.counters.keyframe_requests_in += 1;
-        let Some(requester) = self.sessions.get(slot).map(|session| session.id) else { return };
-        self.route(now, slot, ssrc, Feedback::Keyframe { ssrc, requester }, sink);
-    }
-
-    /// Sends feedback about `ssrc` to the session that owns it, here or on another shard.
-    fn route(
-        &mut self,
-        now: Timestamp,
-        slot: usize,
-        ssrc: u32,
-        feedback: Feedback,
-        sink: &mut dyn EgressSink,
-    ) {
-        let Some(stream) = self.stream(slot, ssrc) else {
+        let Some(session) = self.sessions.get(slot) else { return };
+        let known = session.downlink.keyframe_target(ssrc);
+        let Some((sender, ssrc)) = known.or_else(|| self.signalled_source(slot, ssrc)) else {
             self.counters.dropped_unknown_ssrc += 1;
             return;
         };
-        self.feedback_to(now, stream.owner, feedback, 0, sink);
+        let request = KeyframeRequest { ssrc, requester: session.id };
+        self.request_keyframe(now, sender, request, 0, sink);
     }
 
-    /// Gives feedback to the session that it is for, here or, after `hops` shards, on another.
-    pub(crate) fn feedback_to(
+    /// Who sends a video SSRC, and the first SSRC of its source, whether or not the session in `slot`
+    /// was sent anything of it yet.
+    fn signalled_source(&self, slot: usize, ssrc: u32) -> Option<(SessionId, u32)> {
+        let session = self.sessions.get(slot).filter(|s| !s.downlink.rewrites_ssrcs())?;
+        let conference = self.conferences.get(session.conference)?;
+        let stream = conference.snapshot.as_deref()?.streams.get(&ssrc)?;
+        let first = conference.source(stream.source)?.encodings.first()?;
+        (stream.media == MediaType::Video).then_some((stream.owner, first.primary))
+    }
+
+    /// Asks `sender` for a key frame, here or, after `hops` shards, on another.
+    pub(crate) fn request_keyframe(
         &mut self,
         now: Timestamp,
-        to: SessionId,
-        feedback: Feedback,
+        sender: SessionId,
+        request: KeyframeRequest,
         hops: u8,
         sink: &mut dyn EgressSink,
     ) {
-        if let Some(slot) = self.slot(to) {
-            let requester = self.current.replace(to);
-            self.ask_sender(now, slot, feedback, sink);
+        if let Some(slot) = self.slot(sender) {
+            let requester = self.current.replace(sender);
+            self.ask_for_keyframe(now, slot, request, sink);
             self.current = requester;
             return;
         }
-        let shard = self.group.directory().shard_of(to);
+        let shard = self.group.directory().shard_of(sender);
         let Some(inbox) = shard.and_then(|shard| self.group.inbox(shard)) else {
             self.counters.dropped_unknown_ssrc += 1;
             return;
         };
-        let message = ShardMessage::Feedback { to, feedback, hops: hops + 1 };
+        let message = ShardMessage::KeyframeRequest { sender, request, hops: hops + 1 };
         if hops >= MAX_HOPS || inbox.message(message).is_err() {
             self.counters.dropped_shard_queue_full += 1;
         }
     }
 
-    fn stream(&self, slot: usize, ssrc: u32) -> Option<StreamDescription> {
-        let conference = self.sessions.get(slot)?.conference;
-        let snapshot = self.conferences.get(conference)?.snapshot.as_deref()?;
-        snapshot.streams.get(&ssrc).copied()
-    }
-
-    /// Asks the sender in `slot` for what a receiver wants.
-    fn ask_sender(
+    /// Asks for a key frame of a source for the conference's own sake.
+    pub(crate) fn request_keyframe_of(
         &mut self,
         now: Timestamp,
         slot: usize,
-        feedback: Feedback,
+        source: SourceId,
+        sink: &mut dyn EgressSink,
+    ) {
+        let Some(session) = self.sessions.get(slot) else { return };
+        let conference = self.conferences.get(session.conference);
+        let description = conference.and_then(|conference| conference.source(source));
+        let own = description.filter(|description| description.owner == session.id);
+        let Some(first) = own.and_then(|description| description.encodings.first()) else { return };
+        let request = KeyframeRequest { ssrc: first.primary, requester: session.id };
+        self.ask_for_keyframe(now, slot, request, sink);
+    }
+
+    fn ask_for_keyframe(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        request: KeyframeRequest,
         sink: &mut dyn EgressSink,
     ) {
         let own = self.local_video_ssrc(slot);
-        match feedback {
-            Feedback::Nack { ssrc, sequence_numbers } => {
-                self.counters.nacks_out += 1;
-                self.send_rtcp(slot, sink, |writer| {
-                    let _ = writer.nack(own, ssrc, sequence_numbers.iter().copied());
-                });
-            }
-            Feedback::Keyframe { ssrc, requester } => {
-                let Some(session) = self.sessions.get_mut(slot) else { return };
-                let (pli, fir) = (session.payload_types.pli, session.payload_types.fir);
-                if !(pli || fir) || !session.keyframes.allow(now, requester, ssrc) {
-                    return;
-                }
-                self.counters.keyframe_requests_out += 1;
-                let sequence_number = (self.counters.keyframe_requests_out & 0xff) as u8;
-                self.send_rtcp(slot, sink, |writer| {
-                    let _ = if pli {
-                        writer.picture_loss_indication(own, ssrc)
-                    } else {
-                        writer.full_intra_request(own, &[FirEntry { ssrc, sequence_number }])
-                    };
-                });
-            }
-        }
-    }
-
-    /// Puts a sender report into the batch, if it is of a stream that is forwarded.
-    fn forward_report(&mut self, now: Timestamp, slot: usize, info: &SenderInfo) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let stream = self
-            .conferences
-            .get(session.conference)
-            .and_then(|conference| conference.snapshot.as_deref())
-            .and_then(|snapshot| owned_stream(snapshot, info.ssrc, session));
-        if stream.is_some() {
-            session.reports.on_sender_report(now, info);
-        }
-        if session.visitor || stream.is_none_or(|stream| encoding(stream.role) != 0) {
+        let KeyframeRequest { ssrc, requester } = request;
+        let (pli, fir) = (session.payload_types.pli, session.payload_types.fir);
+        if !(pli || fir) || !session.keyframes.allow(now, requester, ssrc) {
             return;
         }
+        self.counters.keyframe_requests_out += 1;
+        let sequence_number = session.next_fir();
+        self.send_rtcp(slot, sink, |writer| {
+            let _ = if pli {
+                writer.picture_loss_indication(own, ssrc)
+            } else {
+                writer.full_intra_request(own, &[FirEntry { ssrc, sequence_number }])
+            };
+        });
+    }
+
+    /// Puts a sender report into the batch, if it is of a signalled stream.
+    fn forward_report(&mut self, now: Timestamp, slot: usize, info: &SenderInfo) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let Some((source, _)) = session.reception.handle_sender_report(now, info) else { return };
+        session.reports.on_sender_report(now, info);
+        let conference = self.conferences.get(session.conference);
+        let media = conference.and_then(|conference| conference.source(source)).map(|s| s.media);
+        let Some(media) = media.filter(|_| !session.visitor) else { return };
         let plain = PlainPacket {
             conference: session.conference,
             sender: session.id,
+            source,
             start: 0,
             header_len: 0,
             len: 0,
-            kind: PlainKind::Rtcp,
+            slots: HeaderSlots::default(),
+            kind: PlainKind::SenderReport { media },
         };
         let pushed = self.batch.push_with(SENDER_REPORT_LEN, plain, |out| {
             let mut writer = RtcpWriter::new(out);
             writer.sender_report(info, &[]).ok()?;
-            Some((0, writer.len()))
+            Some((HeaderSlots::default(), 0, writer.len()))
         });
         if pushed.is_none() {
             self.counters.dropped_batch_full += 1;
+        }
+    }
+
+    /// Asks the session's endpoint for what is missing, and tells the control plane what it sends.
+    pub(crate) fn poll_reception(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        sink: &mut dyn EgressSink,
+    ) {
+        let own = self.local_video_ssrc(slot);
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let round_trip = session.downlink.round_trip();
+        if let Some((path, srtp)) = session.path.zip(session.transport.srtp()) {
+            let (egress, counters) = (&mut self.egress, &mut self.counters);
+            let mut outlet = Outlet { path, srtp, egress, counters, sink };
+            session.reception.poll_nack(now, round_trip, |ssrc, numbers| {
+                let mut buffer = [0; MAX_COMPOUND_LEN];
+                let mut writer = RtcpWriter::new(&mut buffer);
+                if writer.nack(own, ssrc, numbers).is_ok() {
+                    outlet.counters.nacks_out += 1;
+                    outlet.rtcp(writer.as_bytes());
+                }
+            });
+        }
+        while let Some((ssrc, requester)) = self
+            .sessions
+            .get_mut(slot)
+            .and_then(|s| Some((s.reception.poll_keyframe_wish()?, s.id)))
+        {
+            self.ask_for_keyframe(now, slot, KeyframeRequest { ssrc, requester }, sink);
+        }
+        while let Some((source, layers)) =
+            self.sessions.get_mut(slot).and_then(|s| s.reception.poll_layers(now))
+        {
+            self.event(slot, SessionEventKind::SourceLayers(source, Box::new(layers)));
         }
     }
 
@@ -220,10 +300,12 @@ impl Shard {
         // Whatever happens now, the timer does not stay due.
         session.next_report = Timestamp::FAR_FUTURE;
         let Some((path, srtp)) = session.path.zip(session.transport.srtp()) else { return };
+        let (egress, counters) = (&mut self.egress, &mut self.counters);
+        let mut outlet = Outlet { path, srtp, egress, counters, sink };
         let mut reported = false;
         session.reports.handle_timeout(now, own, None, |compound| {
             reported = true;
-            send(compound, path, srtp, &mut self.egress, &mut self.counters, sink);
+            outlet.rtcp(compound);
         });
         // Otherwise nothing arrived, and the next packet starts the timer again.
         if reported {
@@ -242,9 +324,11 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let Some((path, srtp)) = session.path.zip(session.transport.srtp()) else { return };
         let Some(feedback) = &mut session.feedback else { return };
+        let (egress, counters) = (&mut self.egress, &mut self.counters);
+        let mut outlet = Outlet { path, srtp, egress, counters, sink };
         feedback.write_feedback(now, own, |packet| {
-            self.counters.transport_feedback_out += 1;
-            send(packet, path, srtp, &mut self.egress, &mut self.counters, sink);
+            outlet.counters.transport_feedback_out += 1;
+            outlet.rtcp(packet);
         });
     }
 
@@ -260,8 +344,10 @@ impl Shard {
         write(&mut writer);
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let Some((path, srtp)) = session.path.zip(session.transport.srtp()) else { return };
+        let (egress, counters) = (&mut self.egress, &mut self.counters);
+        let mut outlet = Outlet { path, srtp, egress, counters, sink };
         if !writer.is_empty() {
-            send(writer.as_bytes(), path, srtp, &mut self.egress, &mut self.counters, sink);
+            outlet.rtcp(writer.as_bytes());
         }
     }
 
@@ -271,23 +357,5 @@ impl Shard {
             .and_then(|session| self.conferences.get(session.conference))
             .and_then(|conference| conference.snapshot.as_deref())
             .map_or(0, |snapshot| snapshot.local_video_ssrc)
-    }
-}
-
-/// Seals an RTCP packet of the bridge's own for the peer at `path`.
-fn send(
-    packet: &[u8],
-    (local, remote): (LocalIndex, SocketAddr),
-    srtp: &mut SrtpContexts,
-    egress: &mut Egress,
-    counters: &mut ShardCounters,
-    sink: &mut dyn EgressSink,
-) {
-    match srtp.sender.seal_rtcp(packet, egress.room(sink)) {
-        Ok(len) => {
-            counters.rtcp_out += 1;
-            egress.commit(local, remote, len);
-        }
-        Err(_) => counters.dropped_seal_failed += 1,
     }
 }

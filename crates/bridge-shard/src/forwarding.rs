@@ -1,21 +1,26 @@
-//! The packet path: an RTP packet is opened and parsed once, then sealed for each receiver.
+//! RTP: opened, taken in by its sender's reception and put into the batch. `distribution` has the
+//! way from there to the receivers.
 
 use crate::conference::LocalConference;
-use crate::control::{ConferenceSnapshot, StreamDescription, StreamRole};
-use crate::egress::{Egress, EgressSink, LocalIndex};
-use crate::inbox::BATCH_QUEUE_LIMIT;
-use crate::packet_batch::{PacketBatch, PlainKind, PlainPacket};
-use crate::payload_types::PayloadKind;
+use crate::egress::EgressSink;
+use crate::overload;
+use crate::packet_batch::{OutgoingStream, PlainAudioKind, PlainKind, PlainPacket};
+use crate::plain_header::{HeaderSlots, PlainIds};
 use crate::session::Session;
 use crate::shard::Shard;
+use bridge_media::{
+    FrameDescription, Received, ReceivedAudio, ReceivedVideo, ReceptionRefusal, VideoPacket,
+};
 use bridge_metrics::ShardCounters;
-use bridge_rtp::{RtpHeader, transport_cc_sequence, write_header};
+use bridge_rtp::{HeaderExtensionIds, RtpHeader, transport_cc_sequence};
 use bridge_srtp::OpenError;
-use bridge_units::{MediaType, Timestamp};
-use std::net::SocketAddr;
+use bridge_units::{SourceId, Timestamp};
 
-/// What a stripped header may grow by: two-byte elements where one-byte ones were, and padding.
-const HEADER_GROWTH: usize = 64;
+/// What forwarding adds to a header at most: an extension block with the transport-wide number.
+const HEADER_GROWTH: usize = 16;
+
+/// Bytes by which packets of one frame may differ and still be made equal. libwebrtc's differ by one.
+const MAX_EQUALISED: usize = 8;
 
 impl Shard {
     /// Opens an RTP packet of the session in `slot` and puts it into the batch.
@@ -35,182 +40,191 @@ impl Shard {
             self.counters.dropped_unknown_payload_type += 1;
             return;
         };
+        if overload::is_too_old(kind.media, self.datagram_age) {
+            overload::count(kind.media, &mut self.counters);
+            return;
+        }
         let Some(len) = open(session, &header, packet, &mut self.counters) else { return };
-        let packet = packet.get(..len).unwrap_or_default();
         self.counters.rtp_in += 1;
-        let feedback_due = note_received(session, now, &header, kind, packet);
+        let packet = packet.get_mut(..len).unwrap_or_default();
+        let feedback_due = note_received(session, now, &header, packet);
         if session.next_report == Timestamp::FAR_FUTURE && session.path.is_some() {
             session.next_report = session.reports.poll_timeout().max(now);
-            self.set_timer(slot, now);
+            self.set_timer(now, slot, now);
         }
         if feedback_due {
             self.send_transport_feedback(now, slot, sink);
         }
         self.note_activity(now, slot);
-        if self.wants(slot, &header, kind) {
-            self.collect(slot, &header, packet, sink);
-        }
+        self.receive(now, slot, &header, packet, sink);
     }
 
-    /// Whether anybody may get the packet; counts why not.
-    fn wants(&mut self, slot: usize, header: &RtpHeader, kind: PayloadKind) -> bool {
-        let Some(session) = self.sessions.get(slot) else { return false };
-        let muted = match kind.media {
-            MediaType::Audio => session.mute_audio,
-            MediaType::Video => session.mute_video,
-        };
-        if session.visitor || muted {
-            self.counters.dropped_muted += 1;
-            return false;
-        }
-        let stream = self
-            .conferences
-            .get(session.conference)
-            .and_then(|conference| conference.snapshot.as_deref())
-            .and_then(|snapshot| owned_stream(snapshot, header.ssrc, session));
-        match stream.map(|stream| encoding(stream.role)) {
-            Some(0) => true,
-            // Until layers are selected, receivers get the first encoding of a simulcast sender.
-            Some(_) => {
-                self.counters.dropped_not_selected += 1;
-                false
-            }
-            None => {
-                self.counters.dropped_unknown_ssrc += 1;
-                false
-            }
-        }
-    }
-
-    fn collect(
+    /// Gives the plain packet to the session's reception, and what comes of it to the batch.
+    fn receive(
         &mut self,
+        now: Timestamp,
         slot: usize,
         header: &RtpHeader,
-        packet: &[u8],
+        packet: &mut [u8],
         sink: &mut dyn EgressSink,
     ) {
-        let Some(session) = self.sessions.get(slot) else { return };
-        let keep = session.extension_ids.forwarded(true);
+        if self.batch.is_full(packet.len() + HEADER_GROWTH + MAX_EQUALISED) {
+            self.distribute_own(now, sink);
+        }
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.visitor {
+            self.counters.dropped_muted += 1;
+            return;
+        }
+        let due_before = session.reception.poll_timeout();
+        let received = session.reception.handle_rtp(now, packet, header);
+        let due = session.reception.poll_timeout();
         let plain = PlainPacket {
             conference: session.conference,
             sender: session.id,
+            source: SourceId(0),
             start: 0,
             header_len: 0,
             len: 0,
-            kind: PlainKind::Rtp { payload_type: header.payload_type },
+            slots: HeaderSlots::default(),
+            kind: PlainKind::SenderReport { media: bridge_units::MediaType::Audio },
         };
-        let payload = header.payload_with_padding(packet);
-        let max_len = packet.len() + HEADER_GROWTH;
-        let write = |out: &mut [u8]| {
-            let written = write_header(packet, header, &keep, &[], out).ok()?;
-            let end = written.header_len() + payload.len();
-            out.get_mut(written.header_len()..end)?.copy_from_slice(payload);
-            Some((written.header_len(), end))
-        };
-        if self.batch.is_full(max_len) {
-            self.distribute_own(sink);
+        let (ids, red) = (session.extension_ids, session.payload_types.red);
+        match received {
+            Ok(Received::Audio(audio)) => self.collect_audio(now, plain, (&ids, red), &audio),
+            Ok(Received::AudioLevel { source, level }) => {
+                self.conferences.note_level(now, &plain, source, level);
+            }
+            Ok(Received::Video(video)) => self.collect_video(plain, &ids, video),
+            Err(refusal) => count_reception(refusal, &mut self.counters),
         }
-        if self.batch.push_with(max_len, plain, write).is_none() {
+        // Missing packets are asked for, and new layers told, in this turn.
+        if due <= now {
+            self.poll_reception(now, slot, sink);
+        } else if due < due_before {
+            self.set_timer(now, slot, Timestamp::ZERO);
+        }
+    }
+
+    fn collect_audio(
+        &mut self,
+        now: Timestamp,
+        plain: PlainPacket,
+        (ids, red): (&HeaderExtensionIds, Option<u8>),
+        audio: &ReceivedAudio<'_>,
+    ) {
+        if let Some(level) = audio.level {
+            self.conferences.note_level(now, &plain, audio.source, level);
+        }
+        let described = self.conferences.get(plain.conference).zip(audio.source).and_then(
+            |(conference, source)| Some((source, conference, conference.source(source)?)),
+        );
+        let Some((source, conference, description)) = described else {
+            self.counters.dropped_unknown_ssrc += 1;
+            return;
+        };
+        let payload_type = audio.header.payload_type;
+        let kind = PlainKind::Audio(PlainAudioKind {
+            payload_type,
+            red: red == Some(payload_type),
+            voice_activity: audio.level.is_some_and(|level| level.voice_activity),
+            synthetic: description.synthetic,
+            quiet: conference.is_quiet(plain.sender),
+        });
+        let plain = PlainPacket { source, kind, ..plain };
+        let payload = audio.header.payload_with_padding(audio.bytes);
+        let max_len = audio.bytes.len() + HEADER_GROWTH;
+        let pushed = self.batch.push_with(max_len, plain, |out| {
+            write(audio.bytes, &audio.header, payload, ids, false, out)
+        });
+        if pushed.is_none() {
             self.counters.dropped_batch_full += 1;
         }
     }
 
-    /// Distributes the shard's own batch here and publishes it to the other shards concerned.
-    pub(crate) fn distribute_own(&mut self, sink: &mut dyn EgressSink) {
-        if self.batch.is_empty() {
+    fn collect_video(
+        &mut self,
+        plain: PlainPacket,
+        ids: &HeaderExtensionIds,
+        video: ReceivedVideo<'_>,
+    ) {
+        let ReceivedVideo { source, packet, header, bytes } = video;
+        let conference = self.conferences.get(plain.conference);
+        let Some(stream) = conference.and_then(|conference| outgoing_stream(conference, source))
+        else {
+            self.counters.dropped_unknown_ssrc += 1;
             return;
-        }
-        self.batch.round = self.publication.next_round();
-        let batch = std::mem::replace(&mut self.batch, self.publication.spare());
-        self.publish(&batch);
-        self.distribute(&batch, sink);
-        let spare = std::mem::replace(&mut self.batch, batch);
-        self.batch.clear();
-        self.publication.keep(spare);
-    }
-
-    /// Distributes all that other shards have published here so far.
-    pub(crate) fn distribute_waiting(&mut self, sink: &mut dyn EgressSink) {
-        for _ in 0..BATCH_QUEUE_LIMIT {
-            let Some(batch) = self.inbox().pop_batch() else { return };
-            self.distribute_published(&batch, sink);
-            self.recycle(batch);
-        }
-    }
-
-    /// Distributes another shard's batch to the receivers on this one.
-    pub(crate) fn distribute_published(&mut self, batch: &PacketBatch, sink: &mut dyn EgressSink) {
-        self.counters.packets_from_shards += batch.packets().len() as u64;
-        self.distribute(batch, sink);
-    }
-
-    /// Receiver by receiver, so that what goes to one destination is contiguous in the arena.
-    fn distribute(&mut self, batch: &PacketBatch, sink: &mut dyn EgressSink) {
-        self.publication.note_round(batch);
-        let touched = self.conferences.assign(batch);
-        let current = self.current;
-        for conference in &touched {
-            let Some(conference) = self.conferences.get(*conference) else { continue };
-            for slot in &conference.members {
-                let Some(session) = self.sessions.get_mut(*slot) else { continue };
-                if session.has_got(batch.origin, batch.round) {
-                    continue;
-                }
-                self.current = Some(session.id);
-                seal_for(session, conference, batch, &mut self.egress, &mut self.counters, sink);
-            }
-        }
-        self.conferences.finish(touched);
-        self.current = current;
-    }
-}
-
-/// Seals what the conference got in this batch for one receiver.
-fn seal_for(
-    session: &mut Session,
-    conference: &LocalConference,
-    batch: &PacketBatch,
-    egress: &mut Egress,
-    counters: &mut ShardCounters,
-    sink: &mut dyn EgressSink,
-) {
-    let Some(path) = session.path.filter(|_| session.connected) else { return };
-    let id = session.id;
-    let types = &session.payload_types;
-    let Some(srtp) = session.transport.srtp() else { return };
-    for index in &conference.pending {
-        let Some(packet) = batch.packets().get(usize::from(*index)) else { continue };
-        if packet.sender == id {
-            continue;
-        }
-        let sealed = match packet.kind {
-            PlainKind::Rtp { payload_type } if types.kind(payload_type).is_none() => continue,
-            PlainKind::Rtp { .. } => {
-                let (header, payload) = batch.split(packet);
-                srtp.sender.seal_rtp(header, payload, egress.room(sink))
-            }
-            PlainKind::Rtcp => srtp.sender.seal_rtcp(batch.bytes(packet), egress.room(sink)),
         };
-        commit(sealed, packet.kind, path, egress, counters);
+        let plain = PlainPacket { source, ..plain };
+        let described = matches!(packet.frame, FrameDescription::Dependency(_));
+        let payload = header.payload_with_padding(bytes);
+        let grown = self.padding_to_equalise(&plain, &packet, payload.len());
+        let max_len = bytes.len() + HEADER_GROWTH + grown;
+        let pushed = self.batch.push_video(max_len, plain, stream, packet, |out| {
+            let (slots, header_len, len) = write(bytes, &header, payload, ids, described, out)?;
+            let len = pad(out, len, grown)?;
+            Some((slots, header_len, len))
+        });
+        if pushed.is_none() {
+            self.counters.dropped_batch_full += 1;
+        }
+    }
+
+    /// How many bytes of padding make this packet as long as the one before of the same frame, so
+    /// that the kernel takes both in one message to each receiver.
+    fn padding_to_equalise(
+        &self,
+        plain: &PlainPacket,
+        video: &VideoPacket,
+        payload: usize,
+    ) -> usize {
+        let Some((last, last_video)) = self.batch.last_video() else { return 0 };
+        let same_frame = last.source == plain.source
+            && last_video.ssrc == video.ssrc
+            && last_video.timestamp == video.timestamp;
+        let wanted = usize::from(last.len - last.header_len);
+        let missing = wanted.saturating_sub(payload);
+        if same_frame && missing <= MAX_EQUALISED { missing } else { 0 }
     }
 }
 
-fn commit<E>(
-    sealed: Result<usize, E>,
-    kind: PlainKind,
-    (local, remote): (LocalIndex, SocketAddr),
-    egress: &mut Egress,
-    counters: &mut ShardCounters,
-) {
-    let Ok(len) = sealed else {
-        counters.dropped_seal_failed += 1;
-        return;
-    };
-    egress.commit(local, remote, len);
-    match kind {
-        PlainKind::Rtp { .. } => counters.rtp_out += 1,
-        PlainKind::Rtcp => counters.rtcp_out += 1,
+/// Writes the plain packet: header with slots, payload. Answers slots, header length and length.
+fn write(
+    packet: &[u8],
+    header: &RtpHeader,
+    payload: &[u8],
+    ids: &HeaderExtensionIds,
+    with_descriptor: bool,
+    out: &mut [u8],
+) -> Option<(HeaderSlots, usize, usize)> {
+    let keep = ids.forwarded(with_descriptor);
+    let transport_cc = ids.transport_cc.or_else(|| (1..=14).find(|id| !keep.contains(*id)))?;
+    let descriptor = ids.dependency_descriptor.filter(|_| with_descriptor);
+    let plain_ids = PlainIds { transport_cc, descriptor };
+    let (slots, header_len) = HeaderSlots::write(packet, header, &keep, plain_ids, out)?;
+    let len = header_len + payload.len();
+    out.get_mut(header_len..len)?.copy_from_slice(payload);
+    Some((slots, header_len, len))
+}
+
+/// Adds `count` bytes of RTP padding (RFC 3550 section 5.1) behind a packet of `len` bytes without
+/// padding; answers the new length.
+fn pad(out: &mut [u8], len: usize, count: usize) -> Option<usize> {
+    let Some(last) = count.checked_sub(1) else { return Some(len) };
+    let first = out.first_mut()?;
+    if *first & HAS_PADDING != 0 {
+        return Some(len);
     }
+    *first |= HAS_PADDING;
+    let padding = out.get_mut(len..len + count)?;
+    padding.fill(0);
+    *padding.get_mut(last)? = u8::try_from(count).ok()?;
+    Some(len + count)
+}
+
+fn outgoing_stream(conference: &LocalConference, source: SourceId) -> Option<OutgoingStream> {
+    let first = conference.source(source)?.encodings.first()?;
+    Some(OutgoingStream { primary: first.primary, rtx: first.rtx })
 }
 
 /// Opens the packet in place; its plain length.
@@ -240,15 +254,21 @@ pub(crate) fn count_refused(error: OpenError, counters: &mut ShardCounters) {
     }
 }
 
+fn count_reception(refusal: ReceptionRefusal, counters: &mut ShardCounters) {
+    use ReceptionRefusal as Refusal;
+    match refusal {
+        Refusal::UnknownPayloadType => counters.dropped_unknown_payload_type += 1,
+        Refusal::UnknownSsrc | Refusal::UnknownRtx | Refusal::OtherStream => {
+            counters.dropped_unknown_ssrc += 1;
+        }
+        Refusal::Muted => counters.dropped_muted += 1,
+        _ => counters.dropped_reception += 1,
+    }
+}
+
 /// Keeps the books of reception; whether transport-wide feedback is due.
-fn note_received(
-    session: &mut Session,
-    now: Timestamp,
-    header: &RtpHeader,
-    kind: PayloadKind,
-    packet: &[u8],
-) -> bool {
-    if !kind.rtx {
+fn note_received(session: &mut Session, now: Timestamp, header: &RtpHeader, packet: &[u8]) -> bool {
+    if let Some(kind) = session.payload_types.kind(header.payload_type).filter(|kind| !kind.rtx) {
         session.reports.on_packet(now, header, kind.clock_rate);
     }
     let Some(feedback) = &mut session.feedback else { return false };
@@ -260,18 +280,5 @@ fn note_received(
     sequence.is_some_and(|seq| feedback.on_packet(now, seq, header.marker, header.ssrc))
 }
 
-pub(crate) fn owned_stream(
-    snapshot: &ConferenceSnapshot,
-    ssrc: u32,
-    session: &Session,
-) -> Option<StreamDescription> {
-    snapshot.streams.get(&ssrc).filter(|stream| stream.owner == session.id).copied()
-}
-
-pub(crate) fn encoding(role: StreamRole) -> u8 {
-    match role {
-        StreamRole::Primary { encoding }
-        | StreamRole::Rtx { encoding, .. }
-        | StreamRole::Fec { encoding, .. } => encoding,
-    }
-}
+/// The P bit.
+const HAS_PADDING: u8 = 0x20;

@@ -51,9 +51,9 @@ pub(crate) enum ShardMessage {
     },
     Datagram(HandedDatagram),
     Session(Box<Session>),
-    Feedback {
-        to: SessionId,
-        feedback: Feedback,
+    KeyframeRequest {
+        sender: SessionId,
+        request: KeyframeRequest,
         hops: u8,
     },
 }
@@ -68,13 +68,13 @@ pub(crate) struct HandedDatagram {
     pub(crate) hops: u8,
 }
 
-/// What a receiver asks of a sender.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Feedback {
-    /// Send these sequence numbers again.
-    Nack { ssrc: u32, sequence_numbers: Vec<u16> },
-    /// Send a key frame.
-    Keyframe { ssrc: u32, requester: SessionId },
+/// A receiver's request for a key frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyframeRequest {
+    /// The sender's SSRC.
+    pub(crate) ssrc: u32,
+    /// Who asks.
+    pub(crate) requester: SessionId,
 }
 
 impl Inbox {

@@ -76,7 +76,7 @@ impl Shard {
                     None => self.publication.spare(),
                 };
                 outgoing.round = batch.round;
-                if outgoing.push_copy(packet, batch.bytes(packet)) {
+                if outgoing.push_copy(batch, packet) {
                     self.counters.packets_published += 1;
                 } else {
                     self.counters.dropped_batch_full += 1;

@@ -1,13 +1,15 @@
 //! One endpoint's session: its transport and what is known of the streams it sends.
 
-use crate::control::{
-    AudioSelection, ForwardingProgram, MediaDescription, SessionCommand, SessionSetup,
-};
+use crate::control::{ConferenceSnapshot, MediaDescription, SessionCommand, SessionSetup};
+use crate::downlink::Downlink;
 use crate::egress::LocalIndex;
 use crate::keyframe_requests::KeyframeThrottle;
 use crate::payload_types::PayloadTypes;
 use crate::shard_group::ShardSettings;
 use bridge_cc::{ReceiverReports, TransportFeedbackGenerator};
+use bridge_media::{
+    EndpointReception, ReceivedEncoding, ReceivedPayloadType, ReceivedSource, SsrcRewritingConfig,
+};
 use bridge_rtp::HeaderExtensionIds;
 use bridge_transport::{PeerTransport, TransportSettings};
 use bridge_units::{ConferenceId, EndpointId, SessionId, ShardId, Timestamp};
@@ -32,8 +34,6 @@ pub(crate) struct Session {
     pub(crate) transport: PeerTransport,
     pub(crate) local_ufrag: String,
     pub(crate) visitor: bool,
-    pub(crate) mute_audio: bool,
-    pub(crate) mute_video: bool,
     /// Where media goes: the selected pair.
     pub(crate) path: Option<(LocalIndex, SocketAddr)>,
     /// Keys are there.
@@ -44,10 +44,10 @@ pub(crate) struct Session {
     pub(crate) feedback: Option<TransportFeedbackGenerator>,
     pub(crate) keyframes: KeyframeThrottle,
     pub(crate) remotes: Vec<SocketAddr>,
-    /// What its endpoint gets of the conference's video.
-    pub(crate) forwarding: Box<ForwardingProgram>,
-    /// What its endpoint gets of the conference's audio; without it, all that is not synthetic.
-    pub(crate) audio: Option<Arc<AudioSelection>>,
+    /// What the endpoint sends.
+    pub(crate) reception: EndpointReception,
+    /// What the endpoint gets.
+    pub(crate) downlink: Box<Downlink>,
     /// The deadline for which the shard's timers hold an entry.
     pub(crate) scheduled: Timestamp,
     /// When receiver reports are due; never while nothing arrives, so that silence costs nothing.
@@ -55,6 +55,7 @@ pub(crate) struct Session {
     pub(crate) next_activity: Timestamp,
     /// The last round of each shard's batches that it got before it moved; empty if it never did.
     pub(crate) rounds: Vec<u64>,
+    next_fir: u8,
     next_order: u32,
     parked: Vec<SessionCommand>,
 }
@@ -67,6 +68,12 @@ impl Session {
         settings: &ShardSettings,
     ) -> Self {
         let local_ufrag = setup.ice.ufrag.clone();
+        let limits = settings.media.ssrc_limits;
+        let rewriting = setup.rewrites_ssrcs.then_some(SsrcRewritingConfig {
+            audio_limit: limits.audio,
+            video_limit: limits.video,
+            mid_demux: setup.mid_demux,
+        });
         let transport = PeerTransport::new(
             now,
             TransportSettings {
@@ -84,8 +91,6 @@ impl Session {
             transport,
             local_ufrag,
             visitor: setup.visitor,
-            mute_audio: false,
-            mute_video: false,
             path: None,
             connected: false,
             payload_types: PayloadTypes::default(),
@@ -94,18 +99,19 @@ impl Session {
             feedback: None,
             keyframes: KeyframeThrottle::default(),
             remotes: Vec::new(),
-            forwarding: Box::default(),
-            audio: None,
+            reception: EndpointReception::with_silence(settings.media.silence),
+            downlink: Box::new(Downlink::new(now, id, rewriting, &settings.media)),
             scheduled: Timestamp::FAR_FUTURE,
             next_report: Timestamp::FAR_FUTURE,
             next_activity: Timestamp::ZERO,
             rounds: Vec::new(),
+            next_fir: 0,
             next_order: 1,
             parked: Vec::new(),
         }
     }
 
-    pub(crate) fn set_media(&mut self, media: &MediaDescription) {
+    pub(crate) fn set_media(&mut self, now: Timestamp, media: &MediaDescription) {
         self.payload_types = PayloadTypes::new(&media.payload_types);
         self.extension_ids = HeaderExtensionIds::from_pairs(
             media.header_extensions.iter().map(|(id, uri)| (*id, uri.as_str())),
@@ -116,6 +122,36 @@ impl Session {
         } else if self.feedback.is_none() {
             self.feedback = Some(TransportFeedbackGenerator::new());
         }
+        self.downlink.set_media(now, media, &self.payload_types, &self.extension_ids);
+        self.reception.set_extension_ids(self.extension_ids);
+        self.reception.set_payload_types(media.payload_types.iter().map(|payload_type| {
+            ReceivedPayloadType {
+                number: payload_type.number,
+                name: &payload_type.name,
+                media: payload_type.media,
+                apt: payload_type.apt,
+            }
+        }));
+    }
+
+    /// Takes what the conference consists of now.
+    pub(crate) fn set_conference(&mut self, snapshot: &ConferenceSnapshot) {
+        let own = snapshot.sources.iter().filter(|source| source.owner == self.id);
+        let own: Vec<_> = own
+            .map(|source| ReceivedSource {
+                id: source.id,
+                media: source.media,
+                video_type: source.video_type,
+                encodings: source
+                    .encodings
+                    .iter()
+                    .map(|ssrcs| ReceivedEncoding { primary: ssrcs.primary, rtx: ssrcs.rtx })
+                    .collect(),
+            })
+            .collect();
+        self.reception.set_sources(&own);
+        self.downlink.retain_sources(|id| snapshot.source(id).is_some());
+        self.downlink.set_padding_ssrc(snapshot.local_video_ssrc);
     }
 
     /// Puts `command` in its place: the commands that are to be carried out now, in order, and how
@@ -139,13 +175,24 @@ impl Session {
         (ready, lost)
     }
 
+    /// The number of the next full intra request (RFC 5104 section 4.3.1.1).
+    pub(crate) fn next_fir(&mut self) -> u8 {
+        self.next_fir = self.next_fir.wrapping_add(1);
+        self.next_fir
+    }
+
     /// Whether the session got this batch where it was before.
     pub(crate) fn has_got(&self, origin: ShardId, round: u64) -> bool {
         self.rounds.get(usize::from(origin.0)).is_some_and(|got| round <= *got)
     }
 
     /// When the session wants to be called next.
-    pub(crate) fn deadline(&mut self) -> Timestamp {
-        self.transport.poll_timeout().min(self.next_report)
+    pub(crate) fn deadline(&mut self, now: Timestamp) -> Timestamp {
+        let transport = self.transport.poll_timeout().min(self.next_report);
+        if self.path.is_none() || !self.connected {
+            return transport;
+        }
+        let media = self.reception.poll_timeout().min(self.downlink.poll_timeout(now));
+        transport.min(media)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::conference::LocalConferences;
 use crate::control::{SessionEvent, SessionEventKind};
+use crate::distribution::KeyframeWish;
 use crate::egress::{Egress, EgressSink, LocalIndex};
 use crate::inbox::{Inbox, ShardMessage};
 use crate::packet_batch::PacketBatch;
@@ -49,6 +50,12 @@ pub struct Shard {
     pub(crate) egress: Egress,
     pub(crate) timers: Timers,
     pub(crate) counters: ShardCounters,
+    /// How long the datagram at hand waited in the socket.
+    pub(crate) datagram_age: Duration,
+    /// Kept so that distributing a batch allocates nothing.
+    pub(crate) keyframe_wishes: Vec<KeyframeWish>,
+    /// Slots whose downlink has something to tell after the batch.
+    pub(crate) news: Vec<usize>,
     /// Whose work is being done, to be dropped if it panics.
     pub(crate) current: Option<SessionId>,
 }
@@ -68,9 +75,18 @@ impl Shard {
             egress: Egress::new(),
             timers: Timers::default(),
             counters: ShardCounters::default(),
+            datagram_age: Duration::ZERO,
+            keyframe_wishes: Vec::new(),
+            news: Vec::new(),
             current: None,
             group,
         }
+    }
+
+    /// Says how long the datagrams that follow waited before they were read: media that waited too
+    /// long is dropped. Zero until told.
+    pub fn set_datagram_age(&mut self, age: Duration) {
+        self.datagram_age = age;
     }
 
     /// Takes a datagram that arrived at local address number `local`. The bytes are opened in place.
@@ -95,8 +111,9 @@ impl Shard {
             if let Some(inbox) = group.inbox(self.id) {
                 self.take_messages(now, inbox, &mut { MESSAGES_PER_TURN }, sink);
             }
-            self.contained(|shard| shard.distribute_own(sink));
+            self.contained(|shard| shard.distribute_own(now, sink));
         }
+        self.tell_levels(now);
         self.egress.flush(sink);
     }
 
@@ -111,7 +128,7 @@ impl Shard {
             let Some(batch) = inbox.pop_batch() else { break };
             // A session that was handed over before the batch was published gets it.
             self.take_messages(now, inbox, &mut messages_left, sink);
-            self.contained(|shard| shard.distribute_published(&batch, sink));
+            self.contained(|shard| shard.distribute_published(now, &batch, sink));
             self.recycle(batch);
         }
         if inbox.has_waiting() {
@@ -125,11 +142,12 @@ impl Shard {
             let Some((session, deadline)) = self.timers.pop_due(now) else { break };
             self.contained(|shard| shard.session_timeout(now, session, deadline, sink));
         }
+        self.tell_levels(now);
     }
 
     /// When [`Self::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Timestamp {
-        self.timers.next()
+        self.timers.next().min(self.conferences.levels_due())
     }
 
     /// Makes the counters readable for other threads.
@@ -172,13 +190,13 @@ impl Shard {
     /// Sends what the session's transport wants to send, tells its events, and sets its timer.
     pub(crate) fn settle(&mut self, now: Timestamp, slot: usize, sink: &mut dyn EgressSink) {
         self.poll_transport(now, slot, sink);
-        self.set_timer(slot, Timestamp::ZERO);
+        self.set_timer(now, slot, Timestamp::ZERO);
     }
 
     /// Makes the session come up when it wants to, but not before `earliest`.
-    pub(crate) fn set_timer(&mut self, slot: usize, earliest: Timestamp) {
+    pub(crate) fn set_timer(&mut self, now: Timestamp, slot: usize, earliest: Timestamp) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let deadline = session.deadline().max(earliest);
+        let deadline = session.deadline(now).max(earliest);
         self.timers.set(session.id, &mut session.scheduled, deadline);
     }
 
@@ -288,8 +306,8 @@ impl Shard {
             ShardMessage::PassedOn { command, hops } => {
                 self.handle_session_command(now, command, hops, sink);
             }
-            ShardMessage::Feedback { to, feedback, hops } => {
-                self.feedback_to(now, to, feedback, hops, sink);
+            ShardMessage::KeyframeRequest { sender, request, hops } => {
+                self.request_keyframe(now, sender, request, hops, sink);
             }
         }
     }
@@ -311,10 +329,35 @@ impl Shard {
         if session.next_report <= now {
             self.send_receiver_report(now, slot, sink);
         }
-        self.sessions[slot].transport.handle_timeout(now);
-        self.poll_transport(now, slot, sink);
+        let session = &mut self.sessions[slot];
+        let receives = session.reception.poll_timeout() <= now;
+        let sends = session.downlink.poll_timeout(now) <= now;
+        if session.transport.poll_timeout() <= now {
+            session.transport.handle_timeout(now);
+            self.poll_transport(now, slot, sink);
+        }
+        if receives {
+            self.poll_reception(now, slot, sink);
+        }
+        if sends {
+            self.with_downlink(slot, sink, |downlink, stored, outlet| {
+                downlink.handle_timeout(now, stored, outlet);
+            });
+            self.tell_news(slot);
+        }
         // A deadline that stays in the past must not keep the thread from everything else.
-        self.set_timer(slot, now + MIN_TIMER_INTERVAL);
+        self.set_timer(now, slot, now + MIN_TIMER_INTERVAL);
+    }
+
+    /// Tells the control plane how loud everybody is.
+    fn tell_levels(&mut self, now: Timestamp) {
+        while let Some((conference, levels)) = self.conferences.poll_levels(now) {
+            let Some(session) = levels.first().map(|level| level.session) else { continue };
+            let kind = SessionEventKind::AudioLevels(levels);
+            if self.group.event(SessionEvent { conference, session, kind }).is_err() {
+                self.counters.dropped_events += 1;
+            }
+        }
     }
 
     /// Runs `work`; if it panics, the session that it was for is dropped and the shard goes on.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{AUDIO, RTX, TICK, VIDEO, World, audio_ssrc, numbered, rtx_ssrc, video_ssrc};
+use common::{AUDIO, RTX, TICK, VIDEO, World, audio_ssrc, numbered, rtp, rtx_ssrc, video_ssrc};
 
 /// Two senders and a receiver on another shard.
 fn world() -> World {
@@ -11,21 +11,22 @@ fn world() -> World {
 }
 
 #[test]
-fn the_first_encoding_and_its_retransmissions_are_forwarded() {
+fn one_encoding_is_forwarded_with_what_came_as_retransmission() {
     let mut world = world();
     let session = world.clients[0].session;
     for encoding in 0..3 {
-        world.clients[0].send_rtp(&numbered(video_ssrc(session, encoding), VIDEO, 1));
-        world.clients[0].send_rtp(&numbered(rtx_ssrc(session, encoding), RTX, 1));
+        let ssrc = video_ssrc(session, encoding);
+        world.clients[0].send_rtp(&numbered(ssrc, VIDEO, 1));
+        world.clients[0].send_rtp(&numbered(ssrc, VIDEO, 3));
+        let again = rtp(rtx_ssrc(session, encoding), RTX, 1, &[], &[0, 2, 7, 7, 7]);
+        world.clients[0].send_rtp(&again);
     }
     world.run_for(5 * TICK);
     for receiver in [1, 2] {
         let client = &world.clients[receiver];
-        assert_eq!(client.rtp.len(), 2);
-        assert_eq!(client.numbers(video_ssrc(session, 0)), [1]);
-        assert_eq!(client.numbers(rtx_ssrc(session, 0)), [1]);
+        assert_eq!(client.numbers(video_ssrc(session, 0)), [2, 4, 3]);
+        assert_eq!(client.rtp.len(), 3, "nothing of the other encodings");
     }
-    assert_eq!(world.totals().dropped_not_selected, 4);
 }
 
 #[test]

@@ -68,6 +68,24 @@ impl Cipher {
         }
     }
 
+    /// Seals a payload where it is, and writes its tag.
+    pub(crate) fn seal_rtp_in_place(
+        &self,
+        header: &[u8],
+        payload: &mut [u8],
+        tag: &mut [u8],
+        ssrc: u32,
+        index: u64,
+    ) {
+        match self {
+            Self::Gcm(gcm) => gcm.seal_in_place(ssrc, index, header, payload, tag),
+            Self::CounterMode(cm) => {
+                cm.apply_keystream(ssrc, index, payload);
+                cm.write_tag(&[header, payload, &rollovers(index)], tag);
+            }
+        }
+    }
+
     /// Opens in place and returns the length without the tag.
     pub(crate) fn open_rtp(
         &self,
@@ -187,6 +205,12 @@ impl Gcm {
                 tag,
             )
             .expect("output and tag have the right lengths and a packet is far below GCM's limit");
+    }
+
+    fn seal_in_place(&self, ssrc: u32, index: u64, aad: &[u8], payload: &mut [u8], tag: &mut [u8]) {
+        self.key
+            .seal_in_place_scatter(self.nonce(ssrc, index), Aad::from(aad), payload, &[], tag)
+            .expect("the tag has the right length and a packet is far below GCM's limit");
     }
 
     fn open(&self, ssrc: u32, index: u64, aad: &[u8], sealed: &mut [u8]) -> Result<(), OpenError> {

@@ -73,6 +73,37 @@ impl SrtpSender {
         Ok(len)
     }
 
+    /// As [`Self::seal_rtp`], with a payload of `payload_len` bytes that `fill` writes where it is
+    /// sealed: for payloads that differ from one receiver to the next, or come in parts.
+    ///
+    /// # Errors
+    /// Those of [`Self::seal_rtp`]; `fill` is not called then.
+    pub fn seal_rtp_with(
+        &mut self,
+        header: &[u8],
+        payload_len: usize,
+        out: &mut [u8],
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<usize, SealError> {
+        if header.len() < RTP_HEADER_LEN {
+            return Err(SealError::TooShort);
+        }
+        let len = header.len() + payload_len + self.profile.tag_len();
+        if len > MAX_PACKET_LEN {
+            return Err(SealError::TooLong);
+        }
+        let out = out.get_mut(..len).ok_or(SealError::OutputTooSmall)?;
+        let seq = u16::from_be_bytes(sealed_field(header, 2)?);
+        let ssrc = u32::from_be_bytes(sealed_field(header, 8)?);
+        let index = self.advance(ssrc, seq)?;
+        let (out_header, rest) = out.split_at_mut(header.len());
+        let (payload, tag) = rest.split_at_mut(payload_len);
+        out_header.copy_from_slice(header);
+        fill(payload);
+        self.rtp.seal_rtp_in_place(header, payload, tag, ssrc, index);
+        Ok(len)
+    }
+
     /// Seals a compound RTCP packet into `out` and returns its length there, which is
     /// `packet.len() + profile.rtcp_overhead()`.
     pub fn seal_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Result<usize, SealError> {

@@ -28,6 +28,18 @@ impl Bitrate {
         self.0 / 1_000
     }
 
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// What is left of it beside `other`; zero at least.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// What this rate carries in `time`.
     pub fn over(self, time: Duration) -> DataSize {
         let bits = u128::from(self.0) * time.as_nanos() / 1_000_000_000;
@@ -51,6 +63,18 @@ impl DataSize {
     /// Bytes.
     pub const fn bytes(self) -> u64 {
         self.0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// What is left of it beside `other`; zero at least.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
     }
 
     /// The rate that carries this much in `time`; zero when `time` is zero.

@@ -5,7 +5,7 @@ use crate::videobridge::EventQueue;
 use bridge_config::Config;
 use bridge_dtls::DtlsContext;
 use bridge_io::{Clock, UdpShards, bind, interface_addresses};
-use bridge_shard::{SessionEvent, ShardSettings};
+use bridge_shard::{MediaSettings, SessionEvent, ShardSettings};
 use bridge_transport::TransportContext;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -64,7 +64,11 @@ pub(crate) fn start(
         tracing::warn!("No single-port harvesters created.");
     }
     let (sink, events) = EventQueue::new();
-    let shard_settings = ShardSettings { local_addresses: addresses.clone().into(), context };
+    let shard_settings = ShardSettings {
+        local_addresses: addresses.clone().into(),
+        context,
+        media: MediaSettings::default(),
+    };
     let shards = bound.start(&udp, shard_settings, sink, clock)?;
     Ok(Media { shards, addresses, events })
 }

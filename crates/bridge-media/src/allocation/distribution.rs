@@ -127,16 +127,13 @@ impl Contender {
         self.rate(choices) - old
     }
 
-    /// Goes on to layers that are not more expensive. The scan ends on the lowest of those of equal
-    /// cost; later passes go further.
+    /// Goes on to the cheapest better layer if it is not more expensive. Of equals it is the lowest;
+    /// later passes go further.
     fn skip_up(&mut self, choices: &[Choice]) {
-        if self.target.is_none() {
-            return;
-        }
-        for place in (self.next()..choices.len()).rev() {
-            if choices[place].rate <= self.rate(choices) {
-                self.target = Some(place);
-            }
+        let Some(current) = self.target.and_then(|target| choices.get(target)) else { return };
+        let cheapest = choices.get(current.cheapest_above);
+        if cheapest.is_some_and(|cheapest| cheapest.rate <= current.rate) {
+            self.target = Some(current.cheapest_above);
         }
     }
 

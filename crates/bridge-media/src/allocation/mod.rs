@@ -4,10 +4,17 @@
 //! the estimated bandwidth into a target layer per source. What receivers want of each source at
 //! most is collected by [`SenderConstraints`], for the senders.
 //!
-//! With S sources of L layers each, of which N have a non-zero constraint, one run is
-//! `O(S log S + N L)` to order and select, and `O(P N L)` to distribute, where P is the number of
-//! passes: L of them in practice, since every pass takes each affordable source up by one layer.
-//! Names are hashed once a source and run, never compared in a loop. Buffers are kept.
+//! # Cost
+//!
+//! Of S sources with L layers each, N have a non-zero constraint (N is at most last-n). A run takes
+//!
+//! - `O(S log S)` to order them, with one look-up of a name and one of an id per source,
+//! - `O(N L)` to select layers and to find the cheapest one above each,
+//! - `O(P N)` to distribute in P passes: each takes every source that can afford it up by one layer.
+//!   P is about the number of layers of a source; since each pass but the last raises some target,
+//!   the number of all layers bounds it ([`Allocation::passes`] tells).
+//!
+//! No names are compared, and nothing is allocated once the buffers have grown.
 
 mod allocator;
 mod candidate;

@@ -13,6 +13,8 @@ pub(super) struct Choice {
     /// Bits per second.
     pub(super) rate: i64,
     height: i32,
+    /// The place of the cheapest better choice, the lowest of equals; beyond all if there is none.
+    pub(super) cheapest_above: usize,
 }
 
 /// Which places among the choices are special.
@@ -38,12 +40,26 @@ pub(super) fn select(
     if constraints.is_disabled() || layers.is_empty() {
         return Marks::default();
     }
-    match video_type {
+    let marks = match video_type {
         VideoType::Camera => select_camera(choices, config, layers, constraints.max_height),
         VideoType::Desktop | VideoType::DesktopHighFps => {
             select_screen(choices, config, layers, constraints.max_height, is_on_stage)
         }
         VideoType::Disabled | VideoType::None => Marks::default(),
+    };
+    link_cheapest(choices);
+    marks
+}
+
+/// So that finding a better choice that is not more expensive takes no search.
+fn link_cheapest(choices: &mut [Choice]) {
+    let mut cheapest = usize::MAX;
+    let mut lowest_rate = i64::MAX;
+    for (place, choice) in choices.iter_mut().enumerate().rev() {
+        choice.cheapest_above = cheapest;
+        if choice.rate <= lowest_rate {
+            (cheapest, lowest_rate) = (place, choice.rate);
+        }
     }
 }
 
@@ -149,6 +165,7 @@ impl Choice {
             index: layer.index,
             rate: signed_bps(config.layer_bitrate(layer)),
             height: height_of(layer),
+            cheapest_above: usize::MAX,
         }
     }
 
@@ -164,3 +181,114 @@ const UNKNOWN_HEIGHT: i32 = -1;
 const UNKNOWN_FRAME_RATE: f64 = -1.0;
 /// Above every rate that occurs, and so low that sums of all layers of a conference do not overflow.
 const MAX_RATE: i64 = 1 << 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: [u64; 9] = [50, 100, 150, 170, 340, 500, 660, 1320, 2000];
+
+    fn layers(heights: [u16; 3], frame_rates: [Option<f64>; 3], kbps: [u64; 9]) -> Vec<LayerState> {
+        let layers = (0_u8..9).zip(kbps).map(|(n, kbps)| LayerState {
+            index: LayerIndex::new(n / 3, 0, n % 3),
+            height: Some(heights[usize::from(n / 3)]),
+            frame_rate: frame_rates[usize::from(n % 3)],
+            bitrate: Bitrate::from_kbps(kbps),
+            target_bitrate: None,
+        });
+        layers.collect()
+    }
+
+    fn simulcast(kbps: [u64; 9]) -> Vec<LayerState> {
+        layers([180, 360, 720], [Some(7.5), Some(15.0), Some(30.0)], kbps)
+    }
+
+    /// The numbers of the layers from 0 to 8, the preferred one and the one for oversending.
+    type Selected = (Vec<usize>, Option<usize>, Option<usize>);
+
+    fn selected(layers: &[LayerState], kind: VideoType, height: i32, on_stage: bool) -> Selected {
+        let constraints = VideoConstraints::from_signaled(height, -1.0);
+        let config = AllocationConfig::default();
+        let mut choices = Vec::new();
+        let marks = select(&mut choices, &config, layers, kind, constraints, on_stage);
+        let number = |choice: &Choice| layers.iter().position(|layer| layer.index == choice.index);
+        let number_at = |place: usize| number(&choices[place]).unwrap_or(99);
+        let numbers = choices.iter().filter_map(number).collect();
+        (numbers, marks.preferred.map(number_at), marks.oversend.map(number_at))
+    }
+
+    #[test]
+    fn cameras_have_all_frame_rates_of_the_lowest_resolution_only() {
+        let only_low = [50, 100, 150, 170, 0, 0, 0, 0, 0];
+        let single = layers([720; 3], [Some(7.5), Some(15.0), Some(30.0)], FULL);
+        for (layers, height, expected, preferred) in [
+            (simulcast(FULL), 720, &[0, 1, 2, 5, 8][..], Some(5)),
+            (simulcast(FULL), -1, &[0, 1, 2, 5, 8], Some(5)),
+            (simulcast(FULL), 360, &[0, 1, 2, 5], Some(5)),
+            (simulcast(FULL), 181, &[0, 1, 2], Some(2)),
+            (simulcast(FULL), 180, &[0, 1, 2], Some(2)),
+            (simulcast(FULL), 90, &[0, 1, 2], Some(2)),
+            (simulcast(FULL), 0, &[], None),
+            (simulcast(only_low), 720, &[0, 1, 2], Some(2)),
+            (simulcast([0; 9]), 720, &[0, 1, 2, 5, 8], Some(5)),
+            (single[..3].to_vec(), 360, &[0, 1, 2], Some(2)),
+        ] {
+            for on_stage in [false, true] {
+                let actual = selected(&layers, VideoType::Camera, height, on_stage);
+                assert_eq!(actual, (expected.to_vec(), preferred, None), "{height}");
+            }
+        }
+    }
+
+    #[test]
+    fn slow_cameras_and_unknown_frame_rates_have_a_full_rate_too() {
+        let slow = layers([180, 360, 720], [Some(3.0), Some(6.0), Some(12.0)], FULL);
+        let (numbers, ..) = selected(&slow, VideoType::Camera, 720, false);
+        assert_eq!(numbers, [0, 1, 2, 5, 8]);
+        let unknown = layers([180, 360, 720], [None; 3], FULL);
+        let (numbers, preferred, _) = selected(&unknown, VideoType::Camera, 720, false);
+        assert_eq!((numbers.len(), preferred), (9, Some(5)));
+    }
+
+    #[test]
+    fn screens_have_all_layers_within_the_height() {
+        let no_low = [0, 0, 0, 170, 340, 500, 660, 1320, 2000];
+        for (kbps, height, expected, oversend) in [
+            (FULL, 720, 0..9, 6),
+            (FULL, -1, 0..9, 6),
+            (FULL, 360, 0..6, 3),
+            (FULL, 180, 0..3, 0),
+            // The lowest resolution that is sent, if nothing fits.
+            (no_low, 180, 3..6, 3),
+            ([0; 9], 360, 0..6, 3),
+        ] {
+            let numbers: Vec<_> = expected.collect();
+            for kind in [VideoType::Desktop, VideoType::DesktopHighFps] {
+                let layers = simulcast(kbps);
+                let marks = (numbers.last().copied(), Some(oversend));
+                let on_stage = selected(&layers, kind, height, true);
+                assert_eq!(on_stage, (numbers.clone(), marks.0, marks.1), "{height}");
+                let off_stage = selected(&layers, kind, height, false);
+                assert_eq!(off_stage, (numbers.clone(), marks.0, None), "{height}");
+            }
+        }
+    }
+
+    #[test]
+    fn screens_of_one_resolution_without_frame_rates_have_one_layer_off_stage() {
+        let vp9 = &layers([720; 3], [None; 3], [500, 170, 340, 0, 0, 0, 0, 0, 0])[..3];
+        let on_stage = selected(vp9, VideoType::Desktop, 180, true);
+        assert_eq!(on_stage, (vec![0, 1, 2], Some(2), Some(1)));
+        assert_eq!(selected(vp9, VideoType::Desktop, 180, false), (vec![0], Some(0), None));
+        let all = selected(vp9, VideoType::Desktop, 720, false);
+        assert_eq!(all, (vec![0, 1, 2], Some(2), None));
+    }
+
+    #[test]
+    fn what_is_off_has_no_layers() {
+        for kind in [VideoType::None, VideoType::Disabled] {
+            assert_eq!(selected(&simulcast(FULL), kind, 720, true), (vec![], None, None));
+        }
+        assert_eq!(selected(&[], VideoType::Desktop, 720, true), (vec![], None, None));
+    }
+}

@@ -143,14 +143,10 @@ impl SenderConstraints {
         while let Some(name) = self.pending.pop_front() {
             let Some(source) = self.sources.get_mut(&name) else { continue };
             source.is_pending = false;
-            let max_height = source.wanted.max();
-            // Nothing wanted and nothing told are the same at first, as in JVB.
-            let is_news = max_height != source.told.unwrap_or(MaxHeight::ZERO);
-            if source.is_present && (is_news || source.is_to_be_repeated) {
-                source.is_to_be_repeated = false;
-                source.told = Some(max_height);
+            if let Some(max_height) = source.take_news() {
                 return Some(SenderConstraint { source: name, max_height });
             }
+            self.forget_if_unused(&name);
         }
         None
     }
@@ -202,7 +198,7 @@ impl SenderConstraints {
         let Some(source) = self.sources.get_mut(&name) else { return };
         let before = source.wanted.max();
         change(&mut source.wanted);
-        if source.wanted.max() != before {
+        if source.wanted.max() != before || source.told.is_none() {
             self.mark_pending(&name);
         }
     }
@@ -230,15 +226,33 @@ impl SenderConstraints {
         Some(name)
     }
 
+    /// One that is pending is forgotten when its turn comes.
     fn forget_if_unused(&mut self, name: &str) {
-        if self
-            .sources
-            .get(name)
-            .is_some_and(|source| !source.is_present && source.wanted.0.is_empty())
-        {
+        if self.sources.get(name).is_some_and(Source::is_unused) {
             self.sources.remove(name);
-            self.pending.retain(|pending| &**pending != name);
         }
+    }
+}
+
+impl Source {
+    /// What its sender does not know yet.
+    fn take_news(&mut self) -> Option<MaxHeight> {
+        let max_height = self.wanted.max();
+        // As in JVB, the first receiver's wish is news even if it is zero.
+        let is_news = match self.told {
+            Some(told) => told != max_height,
+            None => !self.wanted.0.is_empty(),
+        };
+        if !self.is_present || !(is_news || self.is_to_be_repeated) {
+            return None;
+        }
+        self.is_to_be_repeated = false;
+        self.told = Some(max_height);
+        Some(max_height)
+    }
+
+    fn is_unused(&self) -> bool {
+        !self.is_present && !self.is_pending && self.wanted.0.is_empty()
     }
 }
 

@@ -68,14 +68,15 @@ impl<K: Clone + Ord> EndpointConnectivity<K> {
         }
     }
 
-    /// A local endpoint was created that is not a visitor. Ignored if there are [`MAX_SPEAKERS`].
-    pub fn add_endpoint(&mut self, now: Timestamp, endpoint: K) {
+    /// A local endpoint was created that is not a visitor. False if there are [`MAX_SPEAKERS`].
+    pub fn add_endpoint(&mut self, now: Timestamp, endpoint: K) -> bool {
         if self.endpoints.len() >= MAX_SPEAKERS {
-            return;
+            return false;
         }
         self.left.retain(|other| *other != endpoint);
         self.endpoints.insert(endpoint, Activity { created: now, last: None });
         self.next_check.get_or_insert(now + self.config.check_interval);
+        true
     }
 
     /// An endpoint left. Nothing is announced; if it was inactive and comes back, that will be.

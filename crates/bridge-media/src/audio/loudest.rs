@@ -87,8 +87,7 @@ impl<K: Clone + Ord> LoudestSpeakers<K> {
     }
 
     /// Takes a level as [`SpeechActivity::handle_level`](super::SpeechActivity::handle_level)
-    /// answered it. Whether the packet itself was forwarded is told by [`Ranking::rank`] only
-    /// approximately.
+    /// answered it.
     pub fn handle_level(&mut self, endpoint: &K, cooked: u8, received: Timestamp) -> Ranking {
         if !self.config.route_loudest_only {
             return Ranking { rank: 0, energy: 0 };
@@ -149,6 +148,13 @@ impl<K: Clone + Ord> LoudestSpeakers<K> {
         }
         self.published = routing;
         Some(&self.published)
+    }
+
+    /// Whether the endpoint is among the loudest now, which decides who gets its statistics.
+    /// Everybody is if the feature is off.
+    pub fn is_ranked(&self, endpoint: &K) -> bool {
+        !self.config.route_loudest_only
+            || self.loudest.iter().any(|loud| loud.endpoint == *endpoint)
     }
 
     fn routing(&self) -> LoudestRouting<K> {

@@ -43,18 +43,15 @@ impl<'p> RedPacket<'p> {
         let mut redundant_len = 0;
         let mut rest = payload;
         let (primary_type, data) = loop {
-            match rest {
-                [first, data @ ..] if first & FOLLOW_BIT == 0 => break (*first, data),
-                [_, _, _, _, ..] if blocks == MAX_RED_BLOCKS => {
-                    return Err(RedError::TooManyBlocks);
-                }
-                [header @ .., _] if header.len() >= BLOCK_HEADER_LEN => {
-                    redundant_len += block_len(header);
-                    blocks += 1;
-                    rest = rest.get(BLOCK_HEADER_LEN..).unwrap_or_default();
-                }
-                _ => return Err(RedError::TruncatedHeader),
+            match rest.split_first().ok_or(RedError::TruncatedHeader)? {
+                (first, data) if first & FOLLOW_BIT == 0 => break (*first, data),
+                _ if blocks == MAX_RED_BLOCKS => return Err(RedError::TooManyBlocks),
+                _ => {}
             }
+            let (header, after) = rest.split_first_chunk().ok_or(RedError::TruncatedHeader)?;
+            redundant_len += block_len(*header);
+            blocks += 1;
+            rest = after;
         };
         let headers = payload.get(..blocks * BLOCK_HEADER_LEN).unwrap_or_default();
         match data.split_at_checked(redundant_len) {
@@ -84,10 +81,11 @@ impl<'p> RedPacket<'p> {
     /// The audio of earlier packets in the order of the payload, usually the oldest first.
     pub fn redundant(&self) -> impl Iterator<Item = RedBlock<'p>> + use<'p> {
         let mut rest = self.redundant_data;
-        self.headers.chunks_exact(BLOCK_HEADER_LEN).map_while(move |header| {
-            let (data, after) = rest.split_at_checked(block_len(header))?;
+        let (headers, _) = self.headers.as_chunks();
+        headers.iter().map_while(move |header| {
+            let (data, after) = rest.split_at_checked(block_len(*header))?;
             rest = after;
-            let [first, high, low, _] = *header.first_chunk()?;
+            let [first, high, low, _] = *header;
             let payload_type = first & !FOLLOW_BIT;
             let timestamp_offset = (u16::from(high) << 6) | u16::from(low >> 2);
             Some(RedBlock { payload_type, timestamp_offset, data })
@@ -138,11 +136,8 @@ pub fn write_red(
 }
 
 /// The length in the header of a redundant block.
-fn block_len(header: &[u8]) -> usize {
-    match header {
-        [_, _, high, low, ..] => (usize::from(high & LEN_HIGH_MASK) << 8) | usize::from(*low),
-        _ => 0,
-    }
+fn block_len([_, _, high, low]: [u8; BLOCK_HEADER_LEN]) -> usize {
+    (usize::from(high & LEN_HIGH_MASK) << 8) | usize::from(low)
 }
 
 const BLOCK_HEADER_LEN: usize = 4;

@@ -125,7 +125,7 @@ impl RedStream {
         if is_nested(red.primary()) || red.redundant().any(is_nested) {
             return Err(RedError::Nested);
         }
-        let index = self.unwrapper.interpret(packet.sequence_number);
+        let index = self.advance(packet.sequence_number);
         let count = red.redundant_count();
         for (position, block) in red.redundant().enumerate() {
             let distance = u16::try_from(count - position).unwrap_or(u16::MAX);
@@ -153,6 +153,13 @@ impl RedStream {
             });
         }
         Ok(())
+    }
+
+    /// Whether receivers of stripped audio get a plain packet that the sender put between redundant
+    /// ones: not if it was recovered before. Differs from JVB, which may send one number twice.
+    pub fn accept_plain(&mut self, sequence_number: u16) -> bool {
+        let index = self.advance(sequence_number);
+        self.note_emitted(index)
     }
 
     /// Writes the payload of redundant audio for a packet of plain audio: up to two packets before
@@ -190,22 +197,25 @@ impl RedStream {
         written.or_else(alone).or_else(|| write_red(&[], primary, out))
     }
 
+    /// The index of a packet, and makes room for it if it is the newest.
+    fn advance(&mut self, sequence_number: u16) -> i64 {
+        let before = self.unwrapper.highest();
+        let index = self.unwrapper.update(sequence_number);
+        let ahead = before.map_or(i64::MAX, |before| index - before);
+        if ahead > 0 {
+            let shift = u32::try_from(ahead).unwrap_or(u32::MAX);
+            self.emitted = self.emitted.checked_shl(shift).unwrap_or(0);
+        }
+        index
+    }
+
     /// Whether the packet had not been emitted; it is from now on. Packets older than the window
     /// count as emitted.
     fn note_emitted(&mut self, index: i64) -> bool {
-        let highest = self.unwrapper.highest();
-        let ahead = highest.map_or(i64::MAX, |highest| index.saturating_sub(highest));
-        if ahead > 0 {
-            let shift = u32::try_from(ahead).unwrap_or(u32::MAX);
-            self.emitted = self.emitted.checked_shl(shift).unwrap_or(0) | 1;
-            self.unwrapper.update(crate::renumbering::low_16_bits(index));
-            return true;
-        }
-        let Some(bit) = u32::try_from(-ahead).ok().and_then(|age| 1_u64.checked_shl(age)) else {
-            return false;
-        };
-        let is_new = self.emitted & bit == 0;
-        self.emitted |= bit;
+        let age = self.unwrapper.highest().map_or(0, |highest| highest - index);
+        let bit = u32::try_from(age).ok().and_then(|age| 1_u64.checked_shl(age));
+        let is_new = bit.is_some_and(|bit| self.emitted & bit == 0);
+        self.emitted |= bit.unwrap_or(0);
         is_new
     }
 

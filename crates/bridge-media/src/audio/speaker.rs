@@ -174,3 +174,92 @@ const NOISE_MARGIN: u8 = 10;
 const MINIMUM_WINDOW: u16 = 750;
 const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TICK_MS);
 const IDLE_TICK_MS: u64 = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// JVB's score of a count `v` of `n`.
+    fn score(v: u8, n: u8, lambda: f64) -> f64 {
+        let combinations: f64 =
+            (0..v).map(|i| f64::from(n - i) / f64::from(i + 1)).product::<f64>().ln();
+        let (v, n) = (f64::from(v), f64::from(n));
+        let half = 0.5_f64.ln();
+        (combinations + v * half + (n - v) * half - lambda.ln() + lambda * v).max(1e-10)
+    }
+
+    fn scores(activity: Activity) -> [f64; 3] {
+        [
+            score(activity.immediate, 13, 0.78),
+            score(activity.medium, 5, 24.0),
+            score(activity.long, 10, 47.0),
+        ]
+    }
+
+    #[test]
+    fn the_scores_are_those_of_the_contract() {
+        for (v, expected) in [(4, 0.9298), (5, 2.2976), (9, 4.8298), (12, 3.1625)] {
+            assert!((score(v, 13, 0.78) - expected).abs() < 1e-4, "{v}");
+        }
+        for (v, expected) in [(1, 18.9656), (3, 67.6588), (5, 113.3562)] {
+            assert!((score(v, 5, 24.0) - expected).abs() < 1e-4, "{v}");
+        }
+        for (v, expected) in [(1, 38.5210), (6, 276.5655), (10, 459.2184)] {
+            assert!((score(v, 10, 47.0) - expected).abs() < 1e-4, "{v}");
+        }
+    }
+
+    #[test]
+    fn counts_decide_as_scores_do() {
+        let all: Vec<_> = (0..=12)
+            .flat_map(|immediate| (0..=5).map(move |medium| (immediate, medium)))
+            .flat_map(|(immediate, medium)| {
+                (0..=10).map(move |long| Activity { immediate, medium, long })
+            })
+            .collect();
+        for dominant in &all {
+            let ours = scores(*dominant);
+            for other in &all {
+                let theirs = scores(*other);
+                let [r1, r2, r3] = [0, 1, 2].map(|i| (theirs[i] / ours[i]).ln());
+                let wins = r1 > 3.0 && r2 > 2.0 && r3 > 0.0;
+                assert_eq!(other.beats(*dominant), wins, "{other:?} over {dominant:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_background_rises_only_after_its_window() {
+        let mut minimum = MinimumLevel::default();
+        minimum.update(20);
+        for _ in 0..750 {
+            assert_eq!(minimum.level, 20);
+            minimum.update(80);
+        }
+        // The 750th level after the lowest one: the root of 20 * 80.
+        assert_eq!(minimum, MinimumLevel { level: 40, next: 0, reports: 0 });
+        assert_eq!((minimum.cook(49), minimum.cook(50)), (0, 50));
+        minimum.update(0);
+        assert_eq!(minimum.level, 40);
+        minimum.update(39);
+        assert_eq!(minimum.level, 39);
+    }
+
+    #[test]
+    fn pauses_count_as_silence_every_40_ms() {
+        let at = Timestamp::from_millis;
+        let mut speaker = Speaker::new(at(1_000));
+        for n in 0..50 {
+            assert_eq!(speaker.report(if n == 0 { 10 } else { 100 }, at(n * 20)), None);
+        }
+        speaker.report(10, at(1_000));
+        (1..=50).for_each(|n| assert_eq!(speaker.report(100, at(1_000 + n * 20)), Some(100)));
+        assert_eq!(speaker.evaluate(at(2_000)), Activity { immediate: 10, medium: 5, long: 10 });
+        speaker.note_idle(at(2_040));
+        assert_eq!(speaker.evaluate(at(2_040)).immediate, 10);
+        speaker.note_idle(at(2_080));
+        assert_eq!(speaker.evaluate(at(2_080)), Activity { immediate: 0, medium: 4, long: 9 });
+        speaker.note_idle(at(100_000));
+        assert_eq!(speaker.levels, [0; HISTORY]);
+    }
+}

@@ -126,7 +126,7 @@ impl<K: Clone + Ord> SpeechActivity<K> {
             Verdict::Silence => {
                 let begins = !self.is_silent;
                 self.is_silent = true;
-                begins.then_some(SpeechEvent::Silence)
+                (begins && !self.recent.is_empty()).then_some(SpeechEvent::Silence)
             }
             Verdict::Speaker(speaker) => self.promote(speaker),
         }
@@ -181,7 +181,10 @@ impl<K: Clone + Ord> SpeechActivity<K> {
             speaker.note_idle(now - REPORT_DELAY);
             Some(key) == dominant.as_ref() || now.since(speaker.last_report()) <= FORGET_AFTER
         });
-        let Some(current) = self.candidate() else { return Verdict::Unchanged };
+        let Some(current) = self.candidate() else {
+            let announced = self.config.silence_timeout.is_some();
+            return if announced { Verdict::Silence } else { Verdict::Unchanged };
+        };
         let activity = self.evaluate(&current, now);
         if let Some(winner) = self.challenger(&current, activity, now) {
             return Verdict::Speaker(winner);

@@ -80,8 +80,15 @@ impl AudioStream {
         AudioOutcome { forwarded, reported_level }
     }
 
-    /// The number of a lost packet that was recovered from the redundancy of a later one. `None` if
-    /// it was not lost: it came before, was discarded, or is too old.
+    /// Takes out a packet that is nothing but padding.
+    pub fn discard(&mut self, sequence_number: u16) {
+        let index = self.unwrapper.update(sequence_number);
+        self.renumbering.discard(index);
+    }
+
+    /// The number of a lost packet that was recovered from the redundancy of a later one, which
+    /// [`Self::handle_packet`] has let pass. `None` if it was not lost: it came before, was
+    /// discarded, or is too old.
     pub fn accept_recovered(&mut self, sequence_number: u16) -> Option<u16> {
         let index = self.unwrapper.interpret(sequence_number);
         if self.unwrapper.highest().is_none_or(|highest| index > highest)

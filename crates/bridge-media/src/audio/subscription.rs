@@ -44,22 +44,13 @@ impl AudioSubscription {
     /// Of a message of the old form: `All`, `None`, `Include` or `Exclude` with a list. `None` for
     /// another mode.
     pub fn from_mode<N: AsRef<str>>(mode: &str, list: impl IntoIterator<Item = N>) -> Option<Self> {
-        let nothing = std::iter::empty::<N>;
         match mode {
-            "All" => Some(Self::new(true, nothing(), nothing())),
-            "None" => Some(Self::new(false, nothing(), nothing())),
-            "Include" => Some(Self::from_lists(false, list, nothing())),
-            "Exclude" => Some(Self::from_lists(true, nothing(), list)),
+            "All" => Some(Self::new::<N>(true, [], [])),
+            "None" => Some(Self::new::<N>(false, [], [])),
+            "Include" => Some(Self::new(false, list, [])),
+            "Exclude" => Some(Self::new(true, [], list)),
             _ => None,
         }
-    }
-
-    fn from_lists<N: AsRef<str>>(
-        all: bool,
-        include: impl IntoIterator<Item = N>,
-        exclude: impl IntoIterator<Item = N>,
-    ) -> Self {
-        Self::new(all, include, exclude)
     }
 
     /// Whether a signalled source of another endpoint is wanted. A synthetic one, which the bridge

@@ -1,17 +1,20 @@
 use std::time::Duration;
 
+use bridge_rtp::AudioLevel;
 use bridge_units::{SourceId, Timestamp};
 
 use super::received::ReceptionRefusal;
 use super::stream_numbers::StreamNumbers;
+use crate::audio::{SilenceConfig, SilenceFilter};
 
 /// Audio SSRCs of one endpoint that were never signalled but forwarded, as in JVB. A sender has one
 /// or two, for a moment, until its signalling arrives.
 pub const MAX_UNANNOUNCED_AUDIO: usize = 4;
 
 /// The audio SSRCs of one endpoint.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AudioStreams {
+    silence: SilenceConfig,
     /// By SSRC.
     streams: Vec<AudioStream>,
 }
@@ -23,10 +26,15 @@ pub(super) struct AudioStream {
     /// Its source and its place in it, if it is signalled.
     pub(super) source: Option<(SourceId, u8)>,
     pub(super) numbers: StreamNumbers,
+    silence: SilenceFilter,
     last_packet: Timestamp,
 }
 
 impl AudioStreams {
+    pub(super) const fn new(silence: SilenceConfig) -> Self {
+        Self { silence, streams: Vec::new() }
+    }
+
     /// Those that `announced` tells, and the unannounced ones there were; known ones go on.
     pub(super) fn announce(&mut self, announced: &[(u32, SourceId, u8)]) {
         self.streams.retain_mut(|stream| {
@@ -37,7 +45,7 @@ impl AudioStreams {
         });
         for (ssrc, source, place) in announced {
             if let Err(position) = self.position(*ssrc) {
-                let stream = AudioStream::new(*ssrc, Some((*source, *place)));
+                let stream = AudioStream::new(*ssrc, Some((*source, *place)), self.silence);
                 self.streams.insert(position, stream);
             }
         }
@@ -76,7 +84,7 @@ impl AudioStreams {
             self.streams.remove(oldest);
         }
         let position = self.position(ssrc).unwrap_or_else(|position| position);
-        self.streams.insert(position, AudioStream::new(ssrc, None));
+        self.streams.insert(position, AudioStream::new(ssrc, None, self.silence));
         Ok(position)
     }
 
@@ -86,8 +94,36 @@ impl AudioStreams {
 }
 
 impl AudioStream {
-    fn new(ssrc: u32, source: Option<(SourceId, u8)>) -> Self {
-        Self { ssrc, source, numbers: StreamNumbers::default(), last_packet: Timestamp::ZERO }
+    /// Whether a packet is offered to receivers.
+    ///
+    /// Differs from JVB: silence is counted for each SSRC instead of the endpoint, and packets without
+    /// level are muted, too.
+    pub(super) fn judge(
+        &mut self,
+        level: Option<AudioLevel>,
+        is_empty: bool,
+        is_muted: bool,
+    ) -> Result<(), ReceptionRefusal> {
+        if is_empty {
+            Err(ReceptionRefusal::PaddingOnly)
+        } else if level.is_some_and(|level| self.silence.refuses(level)) {
+            Err(ReceptionRefusal::Silence)
+        } else if is_muted {
+            Err(ReceptionRefusal::Muted)
+        } else {
+            self.silence.accept(level);
+            Ok(())
+        }
+    }
+
+    fn new(ssrc: u32, source: Option<(SourceId, u8)>, silence: SilenceConfig) -> Self {
+        Self {
+            ssrc,
+            source,
+            silence: SilenceFilter::new(silence),
+            numbers: StreamNumbers::default(),
+            last_packet: Timestamp::ZERO,
+        }
     }
 }
 

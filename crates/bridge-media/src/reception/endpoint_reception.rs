@@ -14,6 +14,7 @@ use super::received::{
 use super::sources::{MAX_RECEIVED_SOURCES, ReceivedSource};
 use super::ssrc_roles::{SsrcRole, SsrcRoles};
 use super::video_source::{VideoInput, VideoSource, VideoStream};
+use crate::audio::SilenceConfig;
 use crate::source::{MAX_ENCODINGS, MediaSource};
 use crate::source_layers::SourceLayers;
 
@@ -43,10 +44,15 @@ pub struct EndpointReception {
 impl EndpointReception {
     /// Of an endpoint that has negotiated nothing yet, so that all its packets are refused.
     pub fn new() -> Self {
+        Self::with_silence(SilenceConfig::default())
+    }
+
+    /// The same, with settings for how much silence is forwarded.
+    pub fn with_silence(silence: SilenceConfig) -> Self {
         Self {
             payload_types: PayloadTypes::new([]),
             extension_ids: HeaderExtensionIds::default(),
-            audio: AudioStreams::default(),
+            audio: AudioStreams::new(silence),
             video: Vec::new(),
             roles: SsrcRoles::default(),
             mute_audio: false,
@@ -115,8 +121,8 @@ impl EndpointReception {
         (self.mute_audio, self.mute_video) = (audio, video);
     }
 
-    /// Whether somebody may get the endpoint's audio; otherwise only its level counts. True at
-    /// first. What is left out meanwhile leaves no gap.
+    /// Whether the endpoint is among those whose audio is forwarded; otherwise only its level counts.
+    /// True at first. What is left out meanwhile leaves no gap.
     pub fn set_audio_forwarded(&mut self, forwarded: bool) {
         self.forward_audio = forwarded;
     }
@@ -191,7 +197,8 @@ impl EndpointReception {
     }
 
     /// What a source sends, if the control plane has to know: at once when its layers change or
-    /// begin to carry something, soon when one goes silent, and every second while it sends.
+    /// begin to carry something, soon when one goes silent, and every second while it sends. To be
+    /// asked until there is nothing.
     pub fn poll_layers(&mut self, now: Timestamp) -> Option<(SourceId, SourceLayers)> {
         if now < self.next_layers {
             return None;
@@ -270,21 +277,15 @@ impl EndpointReception {
         let stream = self.audio.stream_mut(now, header.ssrc)?;
         let place = stream.numbers.place(header.sequence_number, false)?;
         self.counters.restarts += u64::from(place.restarts);
-        let refused = if self.mute_audio {
-            Some(ReceptionRefusal::Muted)
-        } else if packet.len() <= header.header_len() {
-            Some(ReceptionRefusal::PaddingOnly)
-        } else {
-            None
-        };
-        if refused.is_some() || !self.forward_audio {
-            stream.numbers.leave_out(place.index);
-        }
         let source = stream.source.map(|(source, _)| source);
-        if let Some(refused) = refused {
-            return Err(refused);
+        let is_empty = packet.len() <= header.header_len();
+        if let Err(refusal) = stream.judge(level, is_empty, self.mute_audio) {
+            stream.numbers.leave_out(place.index);
+            return Err(refusal);
         }
-        if !self.forward_audio {
+        // As in JVB, only those that tell how loud they are can be too quiet.
+        if let Some(level) = level.filter(|_| !self.forward_audio) {
+            stream.numbers.leave_out(place.index);
             return Ok(Received::AudioLevel { source, level });
         }
         let number = stream.numbers.keep(place.index)?;
@@ -361,6 +362,7 @@ impl EndpointReception {
             Some(source) => source.signaled_again(signaled.video_type, pairs),
             None => VideoSource::new(signaled.id, MediaSource::new(signaled.video_type, pairs)),
         };
+        self.next_layers = self.next_layers.min(source.report.poll_timeout());
         self.video.push(source);
     }
 }

@@ -20,6 +20,11 @@ impl LayersReport {
         Self { next: Timestamp::FAR_FUTURE, last: None, changed: false, active: ActiveLayers::NONE }
     }
 
+    /// Of a source whose layers were others until now.
+    pub(super) const fn due() -> Self {
+        Self { next: Timestamp::ZERO, changed: true, ..Self::new() }
+    }
+
     /// Notes a packet of the source.
     pub(super) fn handle_packet(&mut self, now: Timestamp, change: LayeringChange) {
         if change.layering || change.became_active {

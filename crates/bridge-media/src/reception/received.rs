@@ -17,7 +17,7 @@ pub enum Received<'p> {
         /// Whose sound, if its SSRC is signalled.
         source: Option<SourceId>,
         /// How loud.
-        level: Option<AudioLevel>,
+        level: AudioLevel,
     },
     /// A part of a picture to be offered to receivers.
     Video(ReceivedVideo<'p>),

@@ -61,7 +61,12 @@ impl StreamNumbers {
 
     /// The number under which the packet at `index` is sent on.
     pub(super) fn keep(&mut self, index: i64) -> Result<u16, ReceptionRefusal> {
-        let number = self.renumbering.forward(index).ok_or(ReceptionRefusal::OutOfRange)?;
+        let mut number = self.renumbering.forward(index).ok_or(ReceptionRefusal::OutOfRange)?;
+        if let Some(highest) = self.highest_number.filter(|highest| number - highest > MAX_JUMP) {
+            number = highest + JOINT;
+            self.renumbering.anchor(index, number, 0);
+            self.renumbering.forward(index);
+        }
         self.highest_number = self.highest_number.max(Some(number));
         Ok(low_16_bits(number))
     }
@@ -76,12 +81,18 @@ impl StreamNumbers {
         self.expected_restart = None;
         let index = self.unwrapper.reset_at(sequence_number);
         if let Some(highest) = self.highest_number {
-            // One number is left out, since there was a break.
-            self.renumbering.anchor(index, highest + 2, 0);
+            self.renumbering.anchor(index, highest + JOINT, 0);
         }
         Ok(Place { index, restarts: true })
     }
 }
+
+/// A receiver cannot place numbers that jump by half their range; what was lost of so many packets
+/// is past repair.
+const MAX_JUMP: i64 = 3_000;
+
+/// From the last number before a break to the first one behind it: one is missing.
+const JOINT: i64 = 2;
 
 /// As many packets as JVB remembers of a stream.
 const BLOCKS: usize = 16;

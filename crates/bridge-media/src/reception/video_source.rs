@@ -82,7 +82,8 @@ impl VideoSource {
             let known = self.streams.iter().position(|stream| stream.ssrc == ssrc);
             known.map_or_else(|| VideoStream::new(ssrc), |place| self.streams.swap_remove(place))
         });
-        Self { streams: streams.collect(), ..Self::new(self.id, signaled) }
+        let streams = streams.collect();
+        Self { id: self.id, source: signaled, streams, report: LayersReport::due() }
     }
 }
 
@@ -99,8 +100,7 @@ impl VideoStream {
 
     /// Forgets what belonged to the numbers before.
     pub(super) fn restart(&mut self) {
-        self.missing = MissingPackets::new();
-        self.parser = FrameParser::default();
+        *self = Self { numbers: std::mem::take(&mut self.numbers), ..Self::new(self.ssrc) };
     }
 
     pub(super) fn forget_missing(&mut self) {

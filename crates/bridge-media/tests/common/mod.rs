@@ -3,7 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests use this")]
 
+pub mod allocation;
+pub mod allocation_model;
 pub mod dependency;
+pub mod endpoint;
 pub mod vp8;
 pub mod vp9;
 

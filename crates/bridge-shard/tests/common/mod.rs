@@ -13,12 +13,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, FingerprintHash, Setup};
+use bridge_media::LayerIndex;
 use bridge_metrics::ShardCounters;
 use bridge_shard::{
-    ConferenceSnapshot, EgressSink, EventSink, Inbox, MediaDescription, PayloadType, Run,
-    SendOutcome, SessionAction, SessionCommand, SessionEvent, SessionEventKind, SessionSetup,
-    Shard, ShardCommand, ShardGroup, ShardSettings, ShardWaker, SourceDescription,
-    StreamDescription, StreamRole,
+    ConferenceSnapshot, EgressSink, EventSink, ForwardingProgram, Inbox, MediaDescription,
+    MediaSettings, PayloadType, Run, SendOutcome, SessionAction, SessionCommand, SessionEvent,
+    SessionEventKind, SessionSetup, Shard, ShardCommand, ShardGroup, ShardSettings, ShardWaker,
+    SourceDescription, StreamDescription, StreamRole,
 };
 use bridge_transport::{IceSettings, LocalIce, RemoteTransport, TransportContext};
 use bridge_units::{ConferenceId, EndpointId, MediaType, SessionId, ShardId, Timestamp};
@@ -133,8 +134,11 @@ impl World {
     pub fn new(shards: usize) -> Self {
         let wakers: Vec<_> = (0..shards).map(|_| Waker::default()).collect();
         let inboxes = wakers.iter().map(|waker| Inbox::new(Box::new(waker.clone()))).collect();
-        let settings =
-            ShardSettings { local_addresses: [bridge_address()].into(), context: CONTEXT.clone() };
+        let settings = ShardSettings {
+            local_addresses: [bridge_address()].into(),
+            context: CONTEXT.clone(),
+            media: MediaSettings::default(),
+        };
         let sink = Arc::new(Events::default());
         let group = Arc::new(ShardGroup::new(settings, inboxes, sink.clone()));
         let shards =
@@ -221,6 +225,7 @@ impl World {
         };
         self.command(session, SessionAction::Create(Box::new(setup)));
         self.command(session, SessionAction::SetMedia(Arc::new(media())));
+        self.command(session, SessionAction::SetForwarding(Box::new(everything())));
         session
     }
 
@@ -434,6 +439,16 @@ pub fn bridge_credentials(session: SessionId) -> (String, String) {
     (format!("bridge{}", session.0), format!("bridge-password-{:012}", session.0))
 }
 
+/// The first encoding of every video source there may be.
+pub fn everything() -> ForwardingProgram {
+    let video = |owner| packets::source_id(SessionId(owner), MediaType::Video);
+    let targets = (1..=MAX_PARTICIPANTS).map(|owner| (video(owner), LayerIndex::new(0, 0, 7)));
+    ForwardingProgram { targets: targets.collect(), ..Default::default() }
+}
+
+/// More than any of the tests has.
+const MAX_PARTICIPANTS: u64 = 64;
+
 pub fn media() -> MediaDescription {
     let payload_type = |number, name: &str, clock_rate, media, feedback: &[&str]| PayloadType {
         number,
@@ -448,7 +463,8 @@ pub fn media() -> MediaDescription {
             payload_type(AUDIO, "opus", 48_000, MediaType::Audio, &["transport-cc"]),
             payload_type(
                 VIDEO,
-                "vp8",
+                // Any codec without layers: what is sent is what is forwarded.
+                "any",
                 90_000,
                 MediaType::Video,
                 &["nack", "nack pli", "ccm fir", "transport-cc"],

@@ -1,0 +1,62 @@
+//! What a receiver says about what it gets: reports, transport-wide feedback, its own estimate.
+
+use super::{Downlink, Outlet};
+use crate::stored_packets::StoredPackets;
+use bridge_rtp::TransportFeedback;
+use bridge_rtp::rtcp::ReportBlock;
+use bridge_units::{Bitrate, SessionId, Timestamp};
+
+impl Downlink {
+    /// Takes the report blocks of a sender or receiver report.
+    pub(crate) fn handle_report_blocks<I: Iterator<Item = ReportBlock>>(
+        &mut self,
+        now: Timestamp,
+        blocks: impl Fn() -> I,
+    ) {
+        for block in blocks() {
+            if let Some(round_trip) = self.round_trips.on_report_block(now, &block) {
+                self.estimator.on_rtt(round_trip);
+            }
+        }
+        self.estimator.on_report_blocks(now, blocks());
+        self.pacer.set_target(now, self.estimator.pacing_target());
+    }
+
+    /// Takes transport-wide feedback, and sends what it allows.
+    pub(crate) fn handle_transport_feedback(
+        &mut self,
+        now: Timestamp,
+        feedback: &TransportFeedback<'_>,
+        stored: &StoredPackets,
+        outlet: &mut Outlet<'_>,
+    ) {
+        self.estimator.on_feedback(now, feedback);
+        self.pacer.set_target(now, self.estimator.pacing_target());
+        self.send_paced(now, stored, outlet);
+    }
+
+    /// Takes the receiver's own estimate.
+    pub(crate) fn handle_receiver_estimate(&mut self, now: Timestamp, estimate: Bitrate) {
+        self.estimator.on_receiver_estimate(estimate);
+        self.pacer.set_target(now, self.estimator.pacing_target());
+    }
+
+    /// Whether the receiver knows sources by SSRCs of the bridge's choice only.
+    pub(crate) fn rewrites_ssrcs(&self) -> bool {
+        self.rewriting.is_some()
+    }
+
+    /// Who sends what the receiver sees under this SSRC, and the sender's SSRC of it: where a
+    /// request for a key frame goes.
+    pub(crate) fn keyframe_target(&self, ssrc: u32) -> Option<(SessionId, u32)> {
+        if let Some(rewriting) = &self.rewriting {
+            let mapped = rewriting.source_of(ssrc)?;
+            let source = self.videos.get(&mapped.id)?;
+            return Some((source.sender, source.stream.primary));
+        }
+        let mut sources = self.videos.values();
+        let source = sources
+            .find(|source| source.projection.ssrc() == ssrc || source.stream.rtx == Some(ssrc))?;
+        Some((source.sender, source.stream.primary))
+    }
+}

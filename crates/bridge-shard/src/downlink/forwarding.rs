@@ -1,0 +1,112 @@
+//! Packets of a batch on their way to one receiver.
+
+use super::departure::Departure;
+use super::repair::Paced;
+use super::{Downlink, MAX_SOURCES, Outlet, VideoSource};
+use crate::packet_batch::{OutgoingStream, PacketBatch, PlainPacket};
+use crate::stored_packets::StoredPackets;
+use bridge_cc::PacketUrgency;
+use bridge_media::{LayerIndex, RewritingRefusal, SsrcRewriting};
+use bridge_units::{SourceId, Timestamp};
+use rustc_hash::FxHashMap;
+
+impl Downlink {
+    /// Projects a video packet and sends it, at once or when the pacer lets it. Answers whether the
+    /// receiver needs a key frame of the source.
+    pub(crate) fn forward_video(
+        &mut self,
+        now: Timestamp,
+        batch: &PacketBatch,
+        packet: &PlainPacket,
+        stream: OutgoingStream,
+        stored: &mut KeepOnce<'_>,
+        outlet: &mut Outlet<'_>,
+    ) -> bool {
+        let Some(video) = batch.video(packet) else { return false };
+        if !self.payload_types.accepts(video.payload_type) {
+            return false;
+        }
+        let Self { videos, targets, rewriting, .. } = self;
+        let source = video_source(videos, targets, rewriting, packet, stream);
+        let Some(source) = source else { return false };
+        let decision = source.projection.accept(video);
+        let wants_keyframe = decision.request_keyframe && source.may_wish(now);
+        let Ok(projected) = decision.outcome else { return wants_keyframe };
+        let (rewrite, mid) = match rewriting {
+            None => (projected, None),
+            Some(rewriting) => match rewriting.rewrite_video(packet.source, video, &projected) {
+                Ok(rewritten) => (rewritten.rewrite, rewritten.mid),
+                Err(RewritingRefusal::AwaitsKeyframe) => return source.may_wish(now),
+                Err(_) => return false,
+            },
+        };
+        stored.keep(now, batch, packet);
+        let (header, payload) = batch.split(packet);
+        source.sent.note(payload.len());
+        let departure = Departure::video(header, payload, packet.slots, video, (rewrite, mid));
+        let size = departure.size();
+        if self.pacer.has_room(now) {
+            self.pacer.on_packet_bypassed(now, size);
+            source.note_departed(projected.sequence_number);
+            if self.depart(now, &departure, outlet) {
+                self.told.note_video();
+            }
+            return wants_keyframe;
+        }
+        let paced = Paced {
+            source: packet.source,
+            encoding: video.encoding,
+            sequence_number: video.sequence_number,
+            projected: projected.sequence_number,
+            rewrite,
+            mid,
+            again: None,
+        };
+        if self.pacer.push(now, PacketUrgency::Video, size, paced).is_err() {
+            outlet.counters.dropped_pacer_full += 1;
+        }
+        wants_keyframe
+    }
+}
+
+/// What the receiver gets of the packet's source; begins when the program first has it.
+fn video_source<'v>(
+    videos: &'v mut FxHashMap<SourceId, VideoSource>,
+    targets: &FxHashMap<SourceId, LayerIndex>,
+    rewriting: &mut Option<Box<SsrcRewriting>>,
+    packet: &PlainPacket,
+    stream: OutgoingStream,
+) -> Option<&'v mut VideoSource> {
+    // A source whose first encoding or sender is another one begins anew.
+    let is_same = videos.get(&packet.source).is_some_and(|source| {
+        source.stream.primary == stream.primary && source.sender == packet.sender
+    });
+    if !is_same {
+        let target = *targets.get(&packet.source)?;
+        if videos.len() >= MAX_SOURCES {
+            return None;
+        }
+        let mut source = VideoSource::new(packet.sender, stream);
+        source.set_target(target);
+        if videos.insert(packet.source, source).is_some()
+            && let Some(rewriting) = rewriting
+        {
+            rewriting.restart_source(packet.source);
+        }
+    }
+    videos.get_mut(&packet.source)
+}
+
+/// Keeps a packet in the history when the first receiver gets it.
+pub(crate) struct KeepOnce<'a> {
+    pub(crate) packets: &'a mut StoredPackets,
+    pub(crate) kept: &'a mut bool,
+}
+
+impl KeepOnce<'_> {
+    fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) {
+        if !std::mem::replace(self.kept, true) {
+            self.packets.keep(now, batch, packet);
+        }
+    }
+}

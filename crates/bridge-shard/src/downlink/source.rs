@@ -1,0 +1,86 @@
+use crate::packet_batch::OutgoingStream;
+use bridge_media::{LayerIndex, RedStream, Retransmissions, SourceProjection};
+use bridge_rtp::is_newer_seq;
+use bridge_rtp::rtcp::SenderInfo;
+use bridge_units::{SessionId, Timestamp};
+use std::time::Duration;
+
+/// How often one receiver's wish for a key frame is told to the sender's shard, which has the limits
+/// that count. A wish comes with every packet until the key frame does.
+const KEYFRAME_WISH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// One video source as one receiver gets it.
+pub(super) struct VideoSource {
+    pub(super) sender: SessionId,
+    pub(super) stream: OutgoingStream,
+    pub(super) projection: SourceProjection,
+    pub(super) retransmissions: Retransmissions,
+    pub(super) sent: SentCounts,
+    /// The newest number after projection that left the pacer.
+    pub(super) departed: Option<u16>,
+    next_wish: Timestamp,
+}
+
+/// One audio source as one receiver gets it.
+#[derive(Default)]
+pub(super) struct AudioSource {
+    pub(super) sent: SentCounts,
+    pub(super) red: RedStream,
+    /// Some of its packets had redundancy that was taken out.
+    pub(super) has_redundancy: bool,
+}
+
+/// What was sent on one SSRC, for sender reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SentCounts {
+    packets: u32,
+    octets: u32,
+}
+
+impl VideoSource {
+    pub(super) fn new(sender: SessionId, stream: OutgoingStream) -> Self {
+        Self {
+            sender,
+            stream,
+            projection: SourceProjection::new(stream.primary),
+            retransmissions: Retransmissions::new(),
+            sent: SentCounts::default(),
+            departed: None,
+            next_wish: Timestamp::ZERO,
+        }
+    }
+
+    pub(super) fn set_target(&mut self, target: LayerIndex) {
+        self.projection.set_target(target);
+    }
+
+    /// Notes that the packet with this number after projection has left.
+    pub(super) fn note_departed(&mut self, number: u16) {
+        if self.departed.is_none_or(|newest| is_newer_seq(number, newest)) {
+            self.departed = Some(number);
+        }
+    }
+
+    /// Whether to tell now that a key frame is needed.
+    pub(super) fn may_wish(&mut self, now: Timestamp) -> bool {
+        let due = now >= self.next_wish;
+        if due {
+            self.next_wish = now + KEYFRAME_WISH_INTERVAL;
+        }
+        due
+    }
+}
+
+impl SentCounts {
+    /// Counts payload without header and padding (RFC 3550 section 6.4.1; JVB counts whole packets).
+    pub(super) fn note(&mut self, payload: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(u32::try_from(payload).unwrap_or(0));
+    }
+
+    /// Puts the counts into a report; `None` if nothing was sent that it could be about.
+    pub(super) fn report(&self, info: SenderInfo) -> Option<SenderInfo> {
+        let SentCounts { packets: packet_count, octets: octet_count } = *self;
+        (packet_count > 0).then_some(SenderInfo { packet_count, octet_count, ..info })
+    }
+}
