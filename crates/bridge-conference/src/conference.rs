@@ -398,7 +398,7 @@ impl Conference {
             endpoint
                 .sources
                 .iter()
-                .map(move |source| source.description(&endpoint.id, owner, &owns))
+                .map(move |source| source.description(&endpoint.id, owner, owns))
         });
         let mut sources: Vec<_> = sources.collect();
         sources.sort_unstable_by_key(|source| source.id);
