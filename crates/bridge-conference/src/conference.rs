@@ -248,9 +248,7 @@ impl Conference {
 
     /// A source that is signalled.
     pub(crate) fn source(&self, id: SourceId) -> Option<Arc<SourceDescription>> {
-        let sources = &self.published.as_ref()?.sources;
-        let place = sources.binary_search_by_key(&id, |source| source.id).ok()?;
-        sources.get(place).cloned()
+        self.published.as_ref()?.source(id).cloned()
     }
 
     /// Queues an order for all shards.
@@ -395,10 +393,7 @@ impl Conference {
         });
         let sources = self.endpoints.values().flat_map(|endpoint| {
             let (owner, owns) = (endpoint.session, owns(endpoint.session));
-            endpoint
-                .sources
-                .iter()
-                .map(move |source| source.description(&endpoint.id, owner, owns))
+            endpoint.sources.iter().map(move |source| source.description(&endpoint.id, owner, owns))
         });
         let mut sources: Vec<_> = sources.collect();
         sources.sort_unstable_by_key(|source| source.id);

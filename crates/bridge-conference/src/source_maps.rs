@@ -131,7 +131,7 @@ impl Conference {
     /// Forgets the mappings of sources that are not signalled any more.
     pub(crate) fn prune_source_maps(&mut self) {
         let Some(published) = self.published.clone() else { return };
-        let lives = |id| published.sources.binary_search_by_key(&id, |source| source.id).is_ok();
+        let lives = |id| published.source(id).is_some();
         for endpoint in self.endpoints.values_mut() {
             endpoint.source_maps.retain(lives);
         }

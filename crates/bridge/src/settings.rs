@@ -236,3 +236,57 @@ pub(crate) fn xmpp_connection(client: &XmppClientConfig) -> ConnectionSettings {
         security_mode: SecurityMode::from_name(client.security_mode.name()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_config::Sources;
+    use std::path::Path;
+    use std::time::Duration;
+
+    fn settings(text: &str) -> ConferenceSettings {
+        let loaded = Config::load_text(text, Path::new("."), &Sources::new());
+        conference(&loaded.expect("the text is valid").config, "2.3")
+    }
+
+    #[test]
+    fn without_a_configuration_conferences_are_as_they_say_they_are() {
+        assert_eq!(settings(""), ConferenceSettings::default());
+    }
+
+    #[test]
+    fn the_keys_of_the_media_plane_reach_conferences() {
+        let settings = settings(
+            r#"videobridge {
+                cc { jvb-last-n = 7, initial-last-n = 3, trust-bwe = false
+                     onstage-preferred-height-px = 480, initial-max-height-px = 90
+                     max-time-between-calculations = 9 seconds, assumed-bandwidth-limit = 2 mbps }
+                ssrc-limit.video = 30
+                load-management.conference-last-n-limits { 20 = 15 }
+                speech-activity { recent-speakers-count = 4, enable-silence-detection = true
+                                  silence-detection-timeout = 2 seconds }
+                loudest { route-loudest-only = true, num-loudest = 5, energy-alpha-pct = 30 }
+                ep-connection-status { max-inactivity-limit = 4 seconds }
+                connection-stats.enabled = false
+                stats-filter-threshold = 9
+            }
+            jmt.bwe.estimator.engine = GoogleCc"#,
+        );
+        let cc = &settings.allocation;
+        assert_eq!((cc.bridge_last_n, cc.initial_last_n), (LastN::new(7), LastN::new(3)));
+        assert_eq!((cc.ssrc_limit, cc.trust_bwe), (LastN::new(30), false));
+        assert_eq!(cc.conference_size_limits.limit(25), LastN::new(15));
+        assert_eq!(cc.onstage_preferred_height, 480);
+        assert_eq!(cc.initial_max_height, MaxHeight::from_pixels(90));
+        assert_eq!(cc.max_time_between_calculations, Duration::from_secs(9));
+        assert_eq!(cc.assumed_bandwidth_limit.map(|limit| limit.kbps()), Some(2_000));
+        assert_eq!(cc.initial_ignore_bwe_period, Duration::from_secs(10), "of that estimator");
+        assert_eq!(settings.speech.recent_speakers_count, 4);
+        assert_eq!(settings.speech.silence_timeout, Some(Duration::from_secs(2)));
+        assert!(settings.loudest.route_loudest_only);
+        assert_eq!((settings.loudest.num_loudest, settings.loudest.energy_alpha_pct), (5, 30));
+        assert_eq!(settings.connectivity.max_inactivity_limit, Duration::from_secs(4));
+        assert_eq!(settings.connection_stats_interval, None);
+        assert_eq!(settings.stats_filter_threshold, 9);
+    }
+}

@@ -356,6 +356,10 @@ impl Ledger {
                 assert_eq!(command.order, session.next_order);
                 session.next_order += 1;
                 session.shard = shard;
+                for source in named(&command.action) {
+                    let mut known = self.snapshots.values().flat_map(|snapshot| &snapshot.sources);
+                    assert!(known.any(|known| known.id == source), "{source:?} is not signalled");
+                }
                 session.note(command.action);
             }
         }
@@ -381,6 +385,21 @@ impl Session {
             }
             SessionAction::Expire => self.expired = true,
         }
+    }
+}
+
+/// The sources that an order speaks of.
+fn named(action: &SessionAction) -> Vec<SourceId> {
+    match action {
+        SessionAction::SetForwarding(program) => {
+            let targets = program.targets.iter().map(|(source, _)| *source);
+            targets.chain(program.mapped.iter().copied()).collect()
+        }
+        SessionAction::SetAudioSelection(selection) => {
+            selection.include.iter().chain(&selection.exclude).copied().collect()
+        }
+        SessionAction::RequestKeyframe(source) => vec![*source],
+        _ => Vec::new(),
     }
 }
 
