@@ -148,7 +148,8 @@ impl Shard {
     /// Who sends a video SSRC, and the first SSRC of its source, whether or not the session in `slot`
     /// was sent anything of it yet.
     fn signalled_source(&self, slot: usize, ssrc: u32) -> Option<(SessionId, u32)> {
-        let conference = self.conferences.get(self.sessions.get(slot)?.conference)?;
+        let session = self.sessions.get(slot).filter(|s| !s.downlink.rewrites_ssrcs())?;
+        let conference = self.conferences.get(session.conference)?;
         let stream = conference.snapshot.as_deref()?.streams.get(&ssrc)?;
         let first = conference.source(stream.source)?.encodings.first()?;
         (stream.media == MediaType::Video).then_some((stream.owner, first.primary))

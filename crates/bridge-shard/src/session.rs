@@ -7,7 +7,9 @@ use crate::keyframe_requests::KeyframeThrottle;
 use crate::payload_types::PayloadTypes;
 use crate::shard_group::ShardSettings;
 use bridge_cc::{ReceiverReports, TransportFeedbackGenerator};
-use bridge_media::{EndpointReception, ReceivedEncoding, ReceivedPayloadType, ReceivedSource};
+use bridge_media::{
+    EndpointReception, ReceivedEncoding, ReceivedPayloadType, ReceivedSource, SsrcRewritingConfig,
+};
 use bridge_rtp::HeaderExtensionIds;
 use bridge_transport::{PeerTransport, TransportSettings};
 use bridge_units::{ConferenceId, EndpointId, SessionId, ShardId, Timestamp};
@@ -66,6 +68,12 @@ impl Session {
         settings: &ShardSettings,
     ) -> Self {
         let local_ufrag = setup.ice.ufrag.clone();
+        let limits = settings.media.ssrc_limits;
+        let rewriting = setup.rewrites_ssrcs.then_some(SsrcRewritingConfig {
+            audio_limit: limits.audio,
+            video_limit: limits.video,
+            mid_demux: setup.mid_demux,
+        });
         let transport = PeerTransport::new(
             now,
             TransportSettings {
@@ -91,8 +99,8 @@ impl Session {
             feedback: None,
             keyframes: KeyframeThrottle::default(),
             remotes: Vec::new(),
-            reception: EndpointReception::new(),
-            downlink: Box::new(Downlink::new(now, &settings.media.estimator)),
+            reception: EndpointReception::with_silence(settings.media.silence),
+            downlink: Box::new(Downlink::new(now, id, rewriting, &settings.media)),
             scheduled: Timestamp::FAR_FUTURE,
             next_report: Timestamp::FAR_FUTURE,
             next_activity: Timestamp::ZERO,

@@ -1,5 +1,5 @@
 use crate::packet_batch::OutgoingStream;
-use bridge_media::{LayerIndex, Retransmissions, SourceProjection};
+use bridge_media::{LayerIndex, RedStream, Retransmissions, SourceProjection};
 use bridge_rtp::rtcp::SenderInfo;
 use bridge_units::{SessionId, Timestamp};
 use std::time::Duration;
@@ -16,6 +16,15 @@ pub(super) struct VideoSource {
     pub(super) retransmissions: Retransmissions,
     pub(super) sent: SentCounts,
     next_wish: Timestamp,
+}
+
+/// One audio source as one receiver gets it.
+#[derive(Default)]
+pub(super) struct AudioSource {
+    pub(super) sent: SentCounts,
+    pub(super) red: RedStream,
+    /// Some of its packets had redundancy that was taken out.
+    pub(super) has_redundancy: bool,
 }
 
 /// What was sent on one SSRC, for sender reports.
