@@ -209,9 +209,16 @@ impl Reception {
         sequence: u16,
         counts: &mut ReceptionCounts,
     ) -> bool {
-        let recovered = self.streams.get_mut(&ssrc).is_some_and(|stream| stream.fill(sequence));
+        let stream = self.streams.get_mut(&ssrc);
+        let recovered =
+            stream.is_some_and(|stream| !stream.is_ahead(sequence) && stream.fill(sequence));
         counts.recovered += u64::from(recovered);
         recovered
+    }
+
+    /// Whether this packet arrived already, or may have: it is too old to tell.
+    pub(crate) fn knows(&self, ssrc: u32, sequence: u16) -> bool {
+        self.streams.get(&ssrc).is_some_and(|stream| stream.knows(sequence))
     }
 
     /// Whether pictures arrived.
@@ -245,12 +252,21 @@ impl Continuity {
 
     /// Notes a packet that is not ahead; whether it was missing.
     fn fill(&mut self, sequence: u16) -> bool {
-        let behind = self.highest.wrapping_sub(sequence);
-        let was_missing = behind < WINDOW && !self.has(sequence);
+        let was_missing = !self.knows(sequence);
         if was_missing {
             self.set(sequence, true);
         }
         was_missing
+    }
+
+    /// Of packets that are ahead, none is known.
+    fn knows(&self, sequence: u16) -> bool {
+        let behind = self.highest.wrapping_sub(sequence);
+        !self.is_ahead(sequence) && (behind >= WINDOW || self.has(sequence))
+    }
+
+    const fn is_ahead(&self, sequence: u16) -> bool {
+        sequence.wrapping_sub(self.highest).cast_signed() > 0
     }
 
     fn has(&self, sequence: u16) -> bool {
@@ -323,6 +339,10 @@ mod tests {
             assert_eq!(reception.recover(7, sequence, &mut counts), needed, "{sequence}");
         }
         assert!(!reception.recover(8, 0, &mut counts));
+        for (sequence, known) in [(3, true), (2, false), (4, false), (0, false), (65_000, true)] {
+            assert_eq!(reception.knows(7, sequence), known, "{sequence}");
+        }
+        assert!(!reception.knows(8, 3));
         assert_eq!((counts.lost, counts.recovered, counts.wrong.total()), (2, 1, 0));
     }
 

@@ -242,6 +242,10 @@ impl WebrtcPeer {
         let (mut progress, mut tally) = (self.progress(), self.shared.tally());
         let tally = &mut *tally;
         match arrival {
+            // webrtc-rs puts what it asked for again back into the stream; replays do not get here.
+            Ok(Arrival::Media(_)) if progress.reception.knows(ssrc, header.sequence_number) => {
+                tally.counts.retransmissions += 1;
+            }
             Ok(Arrival::Media(stream)) => {
                 if progress.reception.is_empty() {
                     tally.durations.first_media.record(now.since(self.requested));
