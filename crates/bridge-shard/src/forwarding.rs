@@ -271,6 +271,13 @@ fn note_received(session: &mut Session, now: Timestamp, header: &RtpHeader, pack
     if let Some(kind) = session.payload_types.kind(header.payload_type).filter(|kind| !kind.rtx) {
         session.reports.on_packet(now, header, kind.clock_rate);
     }
+    if let Some(uplink) = &mut session.uplink
+        && let Some(id) = session.extension_ids.abs_send_time
+        && let Some(&[high, middle, low]) = header.extension_data(packet, id)
+    {
+        let sent = u32::from_be_bytes([0, high, middle, low]);
+        uplink.on_packet(now, header.ssrc, sent, packet.len());
+    }
     let Some(feedback) = &mut session.feedback else { return false };
     let sequence = session
         .extension_ids

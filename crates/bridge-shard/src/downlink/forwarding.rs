@@ -47,6 +47,7 @@ impl Downlink {
         let size = departure.size();
         if self.pacer.has_room(now) {
             self.pacer.on_packet_bypassed(now, size);
+            source.note_departed(projected.sequence_number);
             if self.depart(now, &departure, outlet) {
                 self.told.note_video();
             }
@@ -56,6 +57,7 @@ impl Downlink {
             source: packet.source,
             encoding: video.encoding,
             sequence_number: video.sequence_number,
+            projected: projected.sequence_number,
             rewrite,
             mid,
             again: None,

@@ -102,8 +102,10 @@ impl Downlink {
             if sent >= size {
                 break;
             }
-            let progress = self.videos.get(&id).and_then(|source| source.projection.progress());
-            let Some((newest, _)) = progress else { break };
+            // Not what still waits in the pacer: it would overtake its original.
+            let Some(newest) = self.videos.get(&id).and_then(|source| source.departed) else {
+                break;
+            };
             let number = newest.wrapping_sub(back);
             let Some((kept, numbers)) = self.sent_before(now, id, number, stored) else { continue };
             let video = &kept.packet.video;

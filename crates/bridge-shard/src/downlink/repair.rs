@@ -14,6 +14,8 @@ pub(super) struct Paced {
     pub(super) source: SourceId,
     pub(super) encoding: u8,
     pub(super) sequence_number: u16,
+    /// Its number after projection.
+    pub(super) projected: u16,
     pub(super) rewrite: Rewrite,
     pub(super) mid: Option<Mid>,
     /// On the retransmission stream with this SSRC.
@@ -50,6 +52,9 @@ impl Downlink {
                 None => {
                     self.depart(now, &departure, outlet);
                     self.told.note_video();
+                    if let Some(source) = self.videos.get_mut(&paced.source) {
+                        source.note_departed(paced.projected);
+                    }
                 }
                 Some(ssrc) => {
                     if let Some(rtx) = self.rtx_stream(ssrc, video.payload_type) {
@@ -90,6 +95,7 @@ impl Downlink {
                 source: id,
                 encoding: kept.packet.video.encoding,
                 sequence_number: kept.packet.video.sequence_number,
+                projected,
                 rewrite: numbers.rewrite,
                 mid: numbers.mid,
                 again: numbers.rtx,
