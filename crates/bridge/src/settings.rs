@@ -9,13 +9,14 @@ use bridge_conference::{
 use bridge_config::{Config, KeepAliveStrategy, XmppClientConfig};
 use bridge_dtls::{CipherSuite, DtlsSettings, FingerprintHash};
 use bridge_http::HttpSettings;
-use bridge_io::{AddressFilter, UdpSettings};
+use bridge_io::{AddressFilter, CoalescingSettings, UdpSettings};
 use bridge_shard::MAX_SHARDS;
 use bridge_srtp::Profile;
 use bridge_transport::{IceSettings, IceTimers, KeepAlive};
 use bridge_xmpp::{ConnectionSettings, SecurityMode};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub(crate) fn udp(config: &Config) -> UdpSettings {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -29,6 +30,13 @@ pub(crate) fn udp(config: &Config) -> UdpSettings {
         pin: config.shard.pin,
         receive_buffer: usize::try_from(config.harvest.receive_buffer_size.bytes())
             .unwrap_or(usize::MAX),
+    }
+}
+
+pub(crate) fn coalescing(config: &Config) -> CoalescingSettings {
+    CoalescingSettings {
+        window: config.shard.coalescing_window,
+        min_fan_out: config.shard.coalescing_min_fan_out,
     }
 }
 
@@ -187,7 +195,11 @@ pub(crate) fn shutdown_times(config: &Config) -> ShutdownTimes {
     }
 }
 
-pub(crate) fn health(config: &Config, bound: &[SocketAddr]) -> HealthSettings {
+pub(crate) fn health(
+    config: &Config,
+    bound: &[SocketAddr],
+    shard_died: Arc<AtomicBool>,
+) -> HealthSettings {
     let mapped = config.harvest.mapping.static_mappings.iter().map(|mapping| mapping.public);
     let addresses: Vec<IpAddr> = bound.iter().map(SocketAddr::ip).chain(mapped).collect();
     HealthSettings {
@@ -196,6 +208,7 @@ pub(crate) fn health(config: &Config, bound: &[SocketAddr]) -> HealthSettings {
         require_valid_address: config.health.require_valid_address,
         addresses,
         bound: !bound.is_empty(),
+        shard_died,
     }
 }
 
