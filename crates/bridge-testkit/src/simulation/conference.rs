@@ -11,7 +11,6 @@ use super::signaling;
 use super::video_sender::{VideoSender, VideoSettings};
 use super::violation::Violations;
 use bridge_conference::Conference;
-use bridge_media::LayerIndex;
 use bridge_metrics::ShardCounters;
 use bridge_signaling::bridge_channel::BridgeChannelMessage;
 use bridge_transport::{LocalIce, PeerTransport, TransportSettings};
@@ -170,13 +169,6 @@ impl SimulatedConference {
     pub fn say(&mut self, client: usize, message: &BridgeChannelMessage) {
         self.clients[client].say(self.now, message);
         self.advance_client(client);
-    }
-
-    /// Gives a participant these layers of these sources, whatever the conference's allocation is,
-    /// until that changes.
-    pub fn force_forwarding(&mut self, client: usize, targets: &[(String, LayerIndex)]) {
-        self.bridge.force_forwarding(self.clients[client].id(), targets);
-        self.flush_bridge();
     }
 
     /// The time.
