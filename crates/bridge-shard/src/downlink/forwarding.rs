@@ -40,6 +40,9 @@ impl Downlink {
                 Err(_) => return false,
             },
         };
+        if !decision.request_keyframe {
+            source.is_content();
+        }
         stored.keep(now, batch, packet);
         let (header, payload) = batch.split(packet);
         source.sent.note(payload.len());
