@@ -25,6 +25,12 @@ pub(crate) fn root() -> std::path::PathBuf {
     path
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> std::path::PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
+    named.unwrap_or_else(|| root().join("target"))
+}
+
 pub(crate) fn announce(command: &Command) {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
     println!("\n>>> {} {}", name(command), arguments.join(" "));
