@@ -21,6 +21,7 @@ scenarios
   join-storm     receivers join faster and faster until it hurts
   ramp           one-to-many with more and more packets until loss > 0.1 % or p99 > 10 ms
   soak           a meeting in which somebody leaves and another joins every second
+  overload       one-to-many with sound, at twice what the bridge can do, and back
 
 options
   --bridge URL         http://ADDRESS:PORT of the bridge's private HTTP interface

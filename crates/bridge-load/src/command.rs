@@ -90,6 +90,12 @@ pub(crate) struct ReceiverSnapshot {
     pub(crate) silent: usize,
     /// Those of all whose bridge channel is to open and has not.
     pub(crate) without_channel: usize,
+    /// Those that got sound but no pictures.
+    pub(crate) without_video: usize,
+    /// Those that were connected and have no path any more.
+    pub(crate) disconnected: usize,
+    /// Since the oldest of the last answered consent checks.
+    pub(crate) oldest_consent: Duration,
     /// Since the thread began.
     pub(crate) counts: ReceptionCounts,
     /// Since the last snapshot.

@@ -147,6 +147,11 @@ impl IncomingMedia {
             .min(self.missing.poll_timeout())
     }
 
+    /// Whether pictures came.
+    pub(crate) fn has_video(&self) -> bool {
+        self.reception.has_video()
+    }
+
     /// Whether no media came.
     pub(crate) fn is_empty(&self) -> bool {
         self.reception.is_empty()
@@ -183,8 +188,10 @@ impl IncomingMedia {
         let is_audio = header.payload_type == AUDIO_PAYLOAD_TYPE;
         self.reports.on_packet(now, header, if is_audio { 48_000 } else { 90_000 });
         let (ssrc, sequence) = (header.ssrc, header.sequence_number);
+        let lost = tally.counts.lost;
         let hole = self.reception.note(ssrc, sequence, may_be_silence, &mut tally.counts);
         if is_audio {
+            tally.counts.note_audio(lost);
             return false;
         }
         let Some(hole) = hole else {

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, FingerprintHash};
+use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, Fingerprint, FingerprintHash};
 use bridge_io::Clock;
 use bridge_transport::{IceSettings, LocalIce, PeerTransport, TransportContext, TransportSettings};
 
@@ -166,6 +166,11 @@ impl Joiner {
         };
         let endpoint = Endpoint::new(now, parts).map_err(LoadError::io("a socket"))?;
         thread.command(ReceiverCommand::Add(Box::new(endpoint)))
+    }
+
+    /// Of the certificate that all thin endpoints share.
+    pub(crate) fn fingerprint(&self, hash: FingerprintHash) -> Fingerprint {
+        self.certificate.fingerprint(hash)
     }
 
     /// Takes an endpoint out again.

@@ -12,6 +12,7 @@ use crate::command::{Durations, SenderCommand};
 use crate::error::LoadError;
 use crate::join::{JoinPool, Joiner};
 use crate::measurement::{Meter, Sample, Window};
+use crate::overload;
 use crate::ramp;
 use crate::receiver::{ReceiverThread, Waiting};
 use crate::report::{Point, Report, Step};
@@ -32,6 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<Report, LoadError> {
         }
         Scenario::Ramp => ramp::ramp(&mut session),
         Scenario::JoinStorm => ramp::join_storm(&mut session),
+        Scenario::Overload => overload::overload(&mut session),
     };
     // The bridge has to be given back as it was, also after a failure.
     let expired = session.joiner.client().expire_conference();

@@ -140,6 +140,12 @@ impl WebrtcPeer {
         progress.state == State::Connected && progress.reception.is_empty()
     }
 
+    /// Whether it is connected, hears somebody and sees nobody.
+    pub(crate) fn lacks_video(&self) -> bool {
+        let progress = self.progress();
+        !progress.reception.is_empty() && !progress.reception.has_video()
+    }
+
     /// Whether it may ask for video on a channel, but cannot yet.
     pub(crate) fn lacks_channel(&self) -> bool {
         self.wish.is_some() && !self.progress().channel_open
@@ -236,6 +242,10 @@ impl WebrtcPeer {
         let (mut progress, mut tally) = (self.progress(), self.shared.tally());
         let tally = &mut *tally;
         match arrival {
+            // webrtc-rs puts what it asked for again back into the stream; replays do not get here.
+            Ok(Arrival::Media(_)) if progress.reception.knows(ssrc, header.sequence_number) => {
+                tally.counts.retransmissions += 1;
+            }
             Ok(Arrival::Media(stream)) => {
                 if progress.reception.is_empty() {
                     tally.durations.first_media.record(now.since(self.requested));
@@ -244,7 +254,11 @@ impl WebrtcPeer {
                 tally.counts.bytes += (packet.payload.len() + USUAL_OVERHEAD) as u64;
                 let tolerant =
                     stream.kind == StreamKind::Audio && !self.speakers.include(stream.endpoint);
-                progress.reception.note(ssrc, header.sequence_number, tolerant, &mut tally.counts);
+                let (lost, counts) = (tally.counts.lost, &mut tally.counts);
+                progress.reception.note(ssrc, header.sequence_number, tolerant, counts);
+                if stream.kind == StreamKind::Audio {
+                    counts.note_audio(lost);
+                }
                 match check_media(payload_type, &packet.payload, stream) {
                     Ok(stamp) => {
                         tally.counts.opened += 1;

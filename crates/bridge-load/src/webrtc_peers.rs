@@ -108,6 +108,7 @@ impl WebrtcPeers {
         let count = |of: fn(&WebrtcPeer) -> bool| peers.iter().filter(|p| of(&p.peer)).count();
         let connected = count(|peer| peer.state() == State::Connected);
         let silent = count(WebrtcPeer::is_silent);
+        let without_video = count(WebrtcPeer::lacks_video);
         let without_channel = count(WebrtcPeer::lacks_channel);
         // Endpoints lock themselves before the tally.
         let mut tally = self.shared.tally();
@@ -116,6 +117,10 @@ impl WebrtcPeers {
             connected,
             silent,
             without_channel,
+            without_video,
+            // What webrtc-rs does about consent is its own.
+            disconnected: 0,
+            oldest_consent: Duration::ZERO,
             counts: tally.counts,
             durations: tally.durations.clone(),
         };
