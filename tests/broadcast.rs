@@ -73,7 +73,7 @@ impl Broadcast {
             let query = if name == SENDER { sending.query } else { RECEIVING };
             let rate = FRAME_RATE;
             let url = focus.page_url(ROOM, name, HEIGHT);
-            let url = format!("{url}&media=moving&fps={rate}&record=1&{query}");
+            let url = format!("{url}&media=moving&fps={rate}&preview=0&{query}");
             let page = chromium.open(&url).await?;
             let connected = |value: &Value| value["connectionState"] == "connected";
             page.wait_until("a connection to the bridge", STATS, PATIENCE, connected).await?;
@@ -174,7 +174,7 @@ impl Broadcast {
 pub const SENDER: &str = "Ada";
 
 /// Receivers send sound: a participant that sends nothing at all is no participant.
-const RECEIVING: &str = "send=audio";
+const RECEIVING: &str = "record=1&send=audio";
 
 const STATS: &str = "return window.demo ? await window.demo.stats() : null";
 

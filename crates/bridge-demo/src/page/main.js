@@ -69,7 +69,7 @@ function listen(current) {
   on('people', (people) => {
     const known = new Set(others.keys());
     tiles.show(people, current.id);
-    tiles.play(current.id, media.stream, media.generated);
+    if (query.get('preview') !== '0') tiles.play(current.id, media.stream, media.generated);
     others.clear();
     for (const person of people) if (person.id !== current.id) others.set(person.id, person);
     // Who has just arrived does not know whether our camera is on.
