@@ -61,19 +61,12 @@ impl VideoSources {
         (changed, left_out)
     }
 
-    /// What a source sends now; whether allocation should look at it at once: other layers, or one
-    /// that began or ceased to carry something. `None` if it is not (any more) in the list.
+    /// What a source sends now; whether allocation should look at it at once. `None` if it is not
+    /// (any more) in the list.
     pub(crate) fn set_layers(&mut self, id: SourceId, layers: SourceLayers) -> Option<bool> {
         let source = self.ordered.get_mut(*self.places.get(&id)?)?;
-        let shape = |layers: &SourceLayers| {
-            let layers = layers.layers.iter();
-            layers
-                .map(|l| (l.index, l.height, l.frame_rate, l.bitrate > Bitrate::ZERO))
-                .collect::<Vec<_>>()
-        };
-        let changed = shape(&source.layers) != shape(&layers);
-        source.layers = layers;
-        Some(changed)
+        let before = std::mem::replace(&mut source.layers, layers);
+        Some(is_news(&before, &source.layers, source.video_type))
     }
 
     pub(crate) fn clear(&mut self) {
@@ -111,6 +104,23 @@ impl VideoSources {
             })
             .collect()
     }
+}
+
+/// Whether there are other layers, or one began to carry something.
+///
+/// Differs from JVB: a camera's layer that ceased counts, too, since its receivers would have no
+/// picture until the next periodic run. A screen that does not change is no news.
+fn is_news(before: &SourceLayers, now: &SourceLayers, video_type: VideoType) -> bool {
+    if before.layers.len() != now.layers.len() {
+        return true;
+    }
+    before.layers.iter().zip(&now.layers).any(|(before, now)| {
+        let is_other = (before.index, before.height, before.frame_rate)
+            != (now.index, now.height, now.frame_rate);
+        let (was_sent, is_sent) = (before.bitrate > Bitrate::ZERO, now.bitrate > Bitrate::ZERO);
+        let ceased = was_sent && !is_sent;
+        is_other || (!was_sent && is_sent) || (ceased && video_type == VideoType::Camera)
+    })
 }
 
 /// Whether it is video that somebody sends. A source whose SSRCs another endpoint took over has

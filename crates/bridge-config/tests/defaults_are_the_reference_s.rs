@@ -230,7 +230,7 @@ tracing.service-name jvb
 const OURS: &str = "
 ice4j.harvest.use-loopback-addresses false
 videobridge.shard.coalescing.min-fan-out 5
-videobridge.shard.coalescing.window 500 microseconds
+videobridge.shard.coalescing.window 500microseconds
 videobridge.shard.count 0
 videobridge.shard.pin true
 ";

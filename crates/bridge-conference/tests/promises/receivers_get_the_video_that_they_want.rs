@@ -219,6 +219,22 @@ fn a_layer_that_begins_or_ceases_is_noticed_at_once() {
 }
 
 #[test]
+fn a_screen_that_stands_still_is_not_noticed_before_the_periodic_look() {
+    let mut world = cameras(&["r", "a"]);
+    world.say("a", r#"{"colibriClass":"VideoTypeMessage","videoType":"desktop"}"#);
+    world.wish("r", json!({ "defaultConstraints": { "maxHeight": 720 } }));
+    assert_eq!(world.forwarded("r"), ["a-v0 E2S0T2"]);
+    world.layers("a", "a-v0", camera([40, 70, 110, 120, 210, 340, 0, 0, 0]));
+    assert_eq!(world.forwarded("r"), ["a-v0 E2S0T2"]);
+    world.layers("a", "a-v0", usual_camera());
+    world.pass(Duration::from_secs(6));
+    assert_eq!(world.forwarded("r"), ["a-v0 E2S0T2"]);
+    world.layers("a", "a-v0", camera([40, 70, 110, 120, 210, 340, 0, 0, 0]));
+    world.pass(Duration::from_secs(6));
+    assert_eq!(world.forwarded("r"), ["a-v0 E1S0T2"]);
+}
+
+#[test]
 fn one_request_that_changes_much_allocates_once_for_each_receiver() {
     let mut world = cameras(&["r", "a", "b", "c"]);
     let before = runs(&world);

@@ -43,6 +43,9 @@ impl Downlink {
         stored.keep(now, batch, packet);
         let (header, payload) = batch.split(packet);
         source.sent.note(payload.len());
+        if video.frame.is_keyframe() {
+            source.note_key_frame(&projected);
+        }
         let departure = Departure::video(header, payload, packet.slots, video, (rewrite, mid));
         let size = departure.size();
         if self.pacer.has_room(now) {

@@ -12,6 +12,7 @@ mod forwarding;
 mod outlet;
 mod padding;
 mod repair;
+mod repair_budget;
 mod reports;
 mod source;
 
@@ -33,6 +34,7 @@ use bridge_rtp::HeaderExtensionIds;
 use bridge_units::{SessionId, SourceId, Timestamp};
 use estimate::Told;
 use repair::Paced;
+use repair_budget::RepairBudget;
 use rustc_hash::FxHashMap;
 use source::{AudioSource, VideoSource};
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub(crate) struct Downlink {
     probe: Option<ProbeClusterId>,
     round_trips: RoundTripTimes,
     rtx_numbers: RtxNumbers,
+    repair_budget: RepairBudget,
     // Keyed by the bridge's own numbers.
     videos: FxHashMap<SourceId, VideoSource>,
     audios: FxHashMap<SourceId, AudioSource>,
@@ -123,6 +126,7 @@ impl Downlink {
             probe: None,
             round_trips: RoundTripTimes::new(),
             rtx_numbers: RtxNumbers::default(),
+            repair_budget: RepairBudget::new(now),
             videos: FxHashMap::default(),
             audios: FxHashMap::default(),
             rewriting: rewriting.map(|config| Box::new(SsrcRewriting::new(config))),

@@ -77,6 +77,7 @@ impl Downlink {
         outlet: &mut Outlet<'_>,
     ) {
         let round_trip = self.round_trips.last();
+        let estimate = self.estimator.pacing_target();
         for number in numbers {
             let Some((id, projected)) = self.projected(ssrc, number) else {
                 outlet.counters.nack_misses += 1;
@@ -86,7 +87,12 @@ impl Downlink {
                 outlet.counters.nack_misses += 1;
                 continue;
             };
+            let size = DataSize::from_bytes((kept.header.len() + kept.payload.len()) as u64);
             let Some(source) = self.videos.get_mut(&id) else { continue };
+            if source.is_before_key_frame(projected) {
+                outlet.counters.nack_misses += 1;
+                continue;
+            }
             if !source.retransmissions.allow(now, projected, kept.received, round_trip) {
                 outlet.counters.nack_repeats += 1;
                 continue;
@@ -100,9 +106,10 @@ impl Downlink {
                 mid: numbers.mid,
                 again: numbers.rtx,
             };
-            let size = DataSize::from_bytes((kept.header.len() + kept.payload.len()) as u64);
             if numbers.rtx.is_none() {
                 outlet.counters.nack_misses += 1;
+            } else if !self.repair_budget.take(now, size, estimate) {
+                outlet.counters.nacks_over_budget += 1;
             } else if self.pacer.push(now, PacketUrgency::Retransmission, size, paced).is_err() {
                 outlet.counters.dropped_pacer_full += 1;
             }

@@ -1,5 +1,5 @@
 use crate::packet_batch::OutgoingStream;
-use bridge_media::{LayerIndex, RedStream, Retransmissions, SourceProjection};
+use bridge_media::{LayerIndex, RedStream, Retransmissions, Rewrite, SourceProjection};
 use bridge_rtp::is_newer_seq;
 use bridge_rtp::rtcp::SenderInfo;
 use bridge_units::{SessionId, Timestamp};
@@ -18,6 +18,8 @@ pub(super) struct VideoSource {
     pub(super) sent: SentCounts,
     /// The newest number after projection that left the pacer.
     pub(super) departed: Option<u16>,
+    /// Number after projection and timestamp of the newest key frame's beginning.
+    key_frame: Option<(u16, u32)>,
     next_wish: Timestamp,
 }
 
@@ -46,12 +48,26 @@ impl VideoSource {
             retransmissions: Retransmissions::new(),
             sent: SentCounts::default(),
             departed: None,
+            key_frame: None,
             next_wish: Timestamp::ZERO,
         }
     }
 
     pub(super) fn set_target(&mut self, target: LayerIndex) {
         self.projection.set_target(target);
+    }
+
+    /// Notes a packet of a key frame that is being forwarded.
+    pub(super) fn note_key_frame(&mut self, projected: &Rewrite) {
+        let is_known = self.key_frame.is_some_and(|(_, known)| known == projected.timestamp);
+        if !is_known {
+            self.key_frame = Some((projected.sequence_number, projected.timestamp));
+        }
+    }
+
+    /// Whether nothing that is decoded from now on needs the packet with this number.
+    pub(super) fn is_before_key_frame(&self, number: u16) -> bool {
+        self.key_frame.is_some_and(|(first, _)| is_newer_seq(first, number))
     }
 
     /// Notes that the packet with this number after projection has left.
