@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(timeline.settled_at(720), None);
         assert_eq!(timeline.longest_gap(), Duration::from_millis(350));
         assert_eq!(timeline.heights().len(), 4);
-        assert_eq!(timeline.after(Duration::from_millis(400)).video("decoded"), 1.0);
+        assert_eq!(timeline.after(Duration::from_millis(400)).video("decoded"), 2.0);
         assert_eq!(Timeline::new(&recorded(&looks), "ben").length(), Duration::ZERO);
     }
 }
