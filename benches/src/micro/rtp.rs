@@ -3,7 +3,7 @@
 use super::note;
 use crate::figures::Figures;
 use crate::sampling::nanoseconds;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use bridge_rtp::rtcp::{ReportBlock, SenderInfo};
 use bridge_rtp::{
     AddedExtension, ExtensionIdSet, RtcpCompound, RtcpPacket, RtcpWriter, RtpHeader,
@@ -11,6 +11,7 @@ use bridge_rtp::{
 };
 use bridge_units::Timestamp;
 use std::hint::black_box;
+use std::time::Duration;
 
 pub(super) fn run(figures: &mut Figures) -> Result<()> {
     let packet = packet()?;
@@ -54,7 +55,8 @@ fn reports(figures: &mut Figures) -> Result<()> {
     let begin = Timestamp::from_millis(1_000);
     let mut builder = TransportFeedbackBuilder::new(7, 9, 1, 1, begin);
     for number in 1..=FEEDBACK_PACKETS {
-        builder.add_received(number, begin + std::time::Duration::from_millis(number.into()))?;
+        let at = begin + Duration::from_millis(number.into());
+        builder.add_received(number, at).map_err(|refusal| anyhow!("{refusal:?}"))?;
     }
     let mut writer = RtcpWriter::new(&mut buffer);
     writer.transport_feedback(&builder)?;

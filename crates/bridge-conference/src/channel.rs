@@ -2,23 +2,26 @@
 //! `Conference.handleEndpointMessage`).
 
 use crate::conference::Conference;
+use crate::endpoint::Endpoint;
 use bridge_signaling::VideoType;
 use bridge_signaling::bridge_channel::{
-    BridgeChannelMessage, EndpointMessage, EndpointStats, ForwardedSources, MessageError,
-    ServerHello,
+    BridgeChannelMessage, EndpointMessage, EndpointStats, MessageError, ServerHello,
 };
-use bridge_units::{EndpointId, MediaType};
-use std::collections::{BTreeMap, BTreeSet};
+use bridge_units::EndpointId;
 use std::sync::Arc;
 
 impl Conference {
-    /// The peer opened its data channel: it is told the current state. A data channel gets no
-    /// unsolicited `ServerHello`, unlike a WebSocket.
+    /// The peer opened its data channel: it is told the current state, in JVB's order. A data
+    /// channel gets no unsolicited `ServerHello`, unlike a WebSocket.
     pub(crate) fn handle_channel_opened(&mut self, id: &EndpointId) {
         let Some(endpoint) = self.endpoints.get_mut(id) else { return };
         endpoint.progress.channel_open = true;
-        self.refresh_forwarded_sources();
+        self.senders.repeat(id);
+        self.tell_senders();
         self.send_forwarded_sources(id);
+        self.send_all_source_maps(id);
+        self.send_inactive(id);
+        self.send_speakers(id);
     }
 
     /// One text message. What cannot be read is dropped and counted; the channel stays.
@@ -59,18 +62,6 @@ impl Conference {
         }
     }
 
-    /// Tells everybody who is concerned if the forwarded video sources are no longer those that
-    /// were announced.
-    pub(crate) fn announce_forwarded_sources(&mut self) {
-        let before = self.refresh_forwarded_sources();
-        let changed: BTreeSet<&EndpointId> = owners_of_difference(&before, &self.forwarded);
-        let concerned = |id: &&EndpointId| changed.iter().any(|owner| owner != id);
-        let ids: Vec<_> = self.endpoints.keys().filter(concerned).cloned().collect();
-        for id in ids {
-            self.send_forwarded_sources(&id);
-        }
-    }
-
     /// What a client wants to receive, which is kept for the allocation; whatever else only bridges
     /// send is ignored.
     fn note_wish(&mut self, id: &EndpointId, message: BridgeChannelMessage) {
@@ -78,13 +69,17 @@ impl Conference {
         match message {
             BridgeChannelMessage::LastNChangedEvent(event) => {
                 endpoint.wishes.set_last_n(event.last_n);
+                self.apply_wishes(id);
             }
             BridgeChannelMessage::ReceiverVideoConstraints(constraints) => {
-                let defaults = &self.environment.settings.receiver;
-                endpoint.wishes.set_constraints(constraints, defaults);
+                let config = &self.environment.settings.allocation;
+                endpoint.wishes.set_constraints(constraints, config);
+                self.apply_wishes(id);
             }
             BridgeChannelMessage::ReceiverAudioSubscription(subscription) => {
                 endpoint.wishes.set_audio(subscription);
+                self.select_audio(id);
+                self.refresh_loudest();
             }
             _ => self.counters.messages_ignored += 1,
         }
@@ -106,14 +101,32 @@ impl Conference {
         }
     }
 
-    /// As long as not only the loudest are routed, every receiver wants everybody's statistics.
+    /// Statistics go to those who pay attention to the sender, which is everybody as long as not
+    /// only the loudest are heard.
     fn route_endpoint_stats(&mut self, sender: &EndpointId, mut stats: EndpointStats) {
         if self.is_visitor(sender) {
             self.counters.messages_ignored += 1;
             return;
         }
         stats.from = Some(sender.as_str().to_owned());
-        self.send_to_others(sender, &BridgeChannelMessage::EndpointStats(stats));
+        let message = BridgeChannelMessage::EndpointStats(stats);
+        let others = self.endpoints.values().filter(|endpoint| endpoint.id != *sender);
+        let concerned = others.filter(|receiver| self.wants_stats(receiver, sender));
+        let ids: Vec<_> = concerned.map(|endpoint| endpoint.id.clone()).collect();
+        self.send_to_each(&ids, &message);
+    }
+
+    /// JVB: `Endpoint.wantsStatsFrom`.
+    fn wants_stats(&self, receiver: &Endpoint, sender: &EndpointId) -> bool {
+        if self.endpoints.len() <= self.environment.settings.stats_filter_threshold
+            || self.speakers.is_recent_or_heard(sender)
+        {
+            return true;
+        }
+        let mut sent = self.endpoints.get(sender).into_iter().flat_map(|e| e.sources.iter());
+        sent.any(|source| {
+            receiver.wishes.has_chosen(&source.name) || receiver.video.wants(source.id)
+        })
     }
 
     /// Would go to relays only, never to clients.
@@ -129,43 +142,31 @@ impl Conference {
         self.endpoints.get(id).is_some_and(|endpoint| endpoint.traits.visitor)
     }
 
-    /// Recomputes which video sources are forwarded and returns what was announced before: those
-    /// that are switched on, not muted by force and have a stream. Receivers get all but their own,
-    /// since the data plane selects nothing yet.
-    fn refresh_forwarded_sources(&mut self) -> BTreeMap<String, EndpointId> {
-        let now = self.endpoints.values().filter(|endpoint| !endpoint.force_mute.video).flat_map(
-            |endpoint| {
-                let sent = endpoint.sources.iter().filter(|source| {
-                    source.media == MediaType::Video
-                        && source.video_type.is_enabled()
-                        && !source.streams.is_empty()
-                });
-                sent.map(|source| (source.name.clone(), endpoint.id.clone()))
-            },
-        );
-        let now = now.collect();
-        std::mem::replace(&mut self.forwarded, now)
+    /// Whether a message for `id` would be sent at all.
+    pub(crate) fn has_channel(&self, id: &EndpointId) -> bool {
+        self.endpoints.get(id).is_some_and(|endpoint| endpoint.progress.channel_open)
     }
 
-    fn send_forwarded_sources(&mut self, id: &EndpointId) {
-        let Some(endpoint) = self.endpoints.get(id) else { return };
-        let accepts_video = endpoint.media.accepts(MediaType::Video);
-        let foreign = |(_, owner): &(&String, &EndpointId)| accepts_video && *owner != id;
-        let forwarded_sources =
-            self.forwarded.iter().filter(foreign).map(|(name, _)| name.clone()).collect();
-        let message = ForwardedSources { forwarded_sources };
-        self.send(id, &BridgeChannelMessage::ForwardedSources(message));
+    /// To all local endpoints with a channel, visitors included.
+    pub(crate) fn send_to_all(&mut self, message: &BridgeChannelMessage) {
+        let reachable = self.endpoints.values().filter(|endpoint| endpoint.progress.channel_open);
+        let ids: Vec<_> = reachable.map(|endpoint| endpoint.id.clone()).collect();
+        self.send_to_each(&ids, message);
     }
 
     fn send_to_others(&mut self, sender: &EndpointId, message: &BridgeChannelMessage) {
-        let text: Arc<str> = message.to_json_string().into();
         let others: Vec<_> = self.endpoints.keys().filter(|id| *id != sender).cloned().collect();
-        for id in others {
-            self.send_text(&id, message, &text);
+        self.send_to_each(&others, message);
+    }
+
+    fn send_to_each(&mut self, ids: &[EndpointId], message: &BridgeChannelMessage) {
+        let text: Arc<str> = message.to_json_string().into();
+        for id in ids {
+            self.send_text(id, message, &text);
         }
     }
 
-    fn send(&mut self, id: &EndpointId, message: &BridgeChannelMessage) {
+    pub(crate) fn send(&mut self, id: &EndpointId, message: &BridgeChannelMessage) {
         self.send_text(id, message, &message.to_json_string().into());
     }
 
@@ -183,14 +184,4 @@ impl Conference {
             self.counters.messages_dropped += 1;
         }
     }
-}
-
-/// Whose sources are in one of the two but not, or with another owner, in the other.
-fn owners_of_difference<'a>(
-    before: &'a BTreeMap<String, EndpointId>,
-    after: &'a BTreeMap<String, EndpointId>,
-) -> BTreeSet<&'a EndpointId> {
-    let gone = before.iter().filter(|(name, owner)| after.get(*name) != Some(owner));
-    let new = after.iter().filter(|(name, owner)| before.get(*name) != Some(owner));
-    gone.chain(new).map(|(_, owner)| owner).collect()
 }

@@ -1,20 +1,27 @@
 //! One conference: its endpoints, their sources, and the commands that keep the data plane in step
 //! (JVB: `Conference`).
 
+use crate::allocation::AllocationsDue;
+use crate::counters::{ConferenceCounters, EntryCounts};
 use crate::debug;
-use crate::endpoint::{DtlsState, Endpoint, IceState};
+use crate::endpoint::Endpoint;
 use crate::environment::ConferenceEnvironment;
 use crate::error::RequestError;
 use crate::index::NewConference;
 use crate::limits::MAX_PENDING_MESSAGES;
 use crate::random::{Random, ssrc_other_than};
+use crate::sender_constraints::Senders;
 use crate::sources::SourceIds;
+use crate::speakers::Speakers;
+use crate::timers::{Timer, Timers};
+use crate::video_sources::VideoSources;
+use bridge_media::EndpointConnectivity;
 use bridge_shard::{
-    ConferenceSnapshot, SessionAction, SessionCommand, SessionEvent, SessionEventKind,
-    ShardCommand, StreamDescription,
+    ConferenceSnapshot, SessionAction, SessionCommand, SessionEvent, ShardCommand,
+    SourceDescription, StreamDescription,
 };
 use bridge_signaling::colibri2::{ConferenceModified, ConferenceModify};
-use bridge_units::{EndpointId, SessionId, ShardId, Timestamp};
+use bridge_units::{EndpointId, SessionId, ShardId, SourceId, Timestamp};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,15 +41,18 @@ pub struct Conference {
     /// Set when streams may have changed, so that a request publishes at most once.
     pub(crate) streams_changed: bool,
     pub(crate) source_ids: SourceIds,
-    /// Video sources that are forwarded, with their owners, as last announced.
-    pub(crate) forwarded: BTreeMap<String, EndpointId>,
-    published: Option<Arc<ConferenceSnapshot>>,
+    /// What the shards know of the streams.
+    pub(crate) published: Option<Arc<ConferenceSnapshot>>,
+    pub(crate) video: VideoSources,
+    pub(crate) speakers: Speakers,
+    pub(crate) senders: Senders,
+    pub(crate) connectivity: EndpointConnectivity<EndpointId>,
+    /// Whose video is allocated anew before the current call returns.
+    pub(crate) allocations_due: AllocationsDue,
+    pub(crate) timers: Timers,
     commands: VecDeque<(Target, ShardCommand)>,
     pending_messages: usize,
     created: Timestamp,
-    next_check: Timestamp,
-    /// When to look whether a session has a bridge channel; in order, since the delay is constant.
-    channel_checks: VecDeque<(Timestamp, SessionId)>,
     expired: bool,
 }
 
@@ -64,93 +74,6 @@ pub struct FeedbackSsrcs {
     pub video: u32,
 }
 
-/// What happened so far; only grows. A driver adds it up when it reads it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConferenceCounters {
-    /// Endpoints created.
-    pub endpoints_created: u64,
-    /// Endpoints ended, for any reason.
-    pub endpoints_expired: u64,
-    /// Endpoints ended by the periodic check.
-    pub endpoints_timed_out: u64,
-    /// Sessions lost to a bug on their shard.
-    pub sessions_crashed: u64,
-    /// Endpoints whose ICE succeeded for the first time.
-    pub ice_succeeded: u64,
-    /// Those of them whose remote candidate was relayed.
-    pub ice_succeeded_relayed: u64,
-    /// Endpoints whose ICE failed.
-    pub ice_failed: u64,
-    /// Endpoints whose DTLS failed.
-    pub dtls_failed: u64,
-    /// Requests refused.
-    pub requests_refused: u64,
-    /// Endpoints without bridge channel 30 s after DTLS was up.
-    pub no_message_transport_after_delay: u64,
-    /// Bridge channel messages read.
-    pub messages_received: u64,
-    /// Bridge channel messages of an unknown class.
-    pub messages_unknown_class: u64,
-    /// Bridge channel messages that could not be read for another reason.
-    pub messages_malformed: u64,
-    /// Messages that were read but do not come from clients, or come from visitors, or go to
-    /// nobody.
-    pub messages_ignored: u64,
-    /// Bridge channel messages handed to the data plane.
-    pub messages_sent: u64,
-    /// Those not sent since the endpoint has no channel or too much is pending.
-    pub messages_dropped: u64,
-    /// SSRCs taken over from another endpoint.
-    pub ssrcs_taken_over: u64,
-    /// Sources left out since they were over a limit.
-    pub sources_refused: u64,
-    /// Events for sessions that do not exist (any more).
-    pub stale_events: u64,
-}
-
-impl std::ops::AddAssign for ConferenceCounters {
-    fn add_assign(&mut self, other: Self) {
-        self.endpoints_created += other.endpoints_created;
-        self.endpoints_expired += other.endpoints_expired;
-        self.endpoints_timed_out += other.endpoints_timed_out;
-        self.sessions_crashed += other.sessions_crashed;
-        self.ice_succeeded += other.ice_succeeded;
-        self.ice_succeeded_relayed += other.ice_succeeded_relayed;
-        self.ice_failed += other.ice_failed;
-        self.dtls_failed += other.dtls_failed;
-        self.requests_refused += other.requests_refused;
-        self.no_message_transport_after_delay += other.no_message_transport_after_delay;
-        self.messages_received += other.messages_received;
-        self.messages_unknown_class += other.messages_unknown_class;
-        self.messages_malformed += other.messages_malformed;
-        self.messages_ignored += other.messages_ignored;
-        self.messages_sent += other.messages_sent;
-        self.messages_dropped += other.messages_dropped;
-        self.ssrcs_taken_over += other.ssrcs_taken_over;
-        self.sources_refused += other.sources_refused;
-        self.stale_events += other.stale_events;
-    }
-}
-
-/// How many entries each of the maps and queues has; all zero after the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EntryCounts {
-    /// Endpoints.
-    pub endpoints: usize,
-    /// Sessions.
-    pub sessions: usize,
-    /// SSRCs with an owner.
-    pub ssrcs: usize,
-    /// Streams in the published snapshot.
-    pub streams: usize,
-    /// Forwarded video sources.
-    pub forwarded: usize,
-    /// Commands not polled yet.
-    pub commands: usize,
-    /// Pending looks at bridge channels.
-    pub channel_checks: usize,
-}
-
 impl Conference {
     /// An empty conference. `random` must be cryptographically secure.
     pub fn new(
@@ -161,6 +84,9 @@ impl Conference {
     ) -> Self {
         let audio = ssrc_other_than(0, &mut random);
         let video = ssrc_other_than(audio, &mut random);
+        let settings = &environment.settings;
+        let mut timers = Timers::default();
+        timers.set(Timer::Expiry, now + settings.expiry_check_interval);
         Self {
             identity,
             random,
@@ -171,13 +97,16 @@ impl Conference {
             counters: ConferenceCounters::default(),
             streams_changed: false,
             source_ids: SourceIds::default(),
-            forwarded: BTreeMap::new(),
             published: None,
+            video: VideoSources::default(),
+            speakers: Speakers::new(settings),
+            senders: Senders::default(),
+            connectivity: EndpointConnectivity::new(settings.connectivity),
+            allocations_due: AllocationsDue::default(),
+            timers,
             commands: VecDeque::new(),
             pending_messages: 0,
             created: now,
-            next_check: now + environment.settings.expiry_check_interval,
-            channel_checks: VecDeque::new(),
             expired: false,
             environment,
         }
@@ -209,77 +138,27 @@ impl Conference {
                 tracing::debug!(conference = %self.identity.local_id, %error, "request refused");
             }
         }
-        self.settle();
+        self.settle(now);
         answer
     }
 
     /// Takes in what a shard reports of a session. Events of sessions that have ended are ignored.
     pub fn handle_event(&mut self, now: Timestamp, event: SessionEvent) {
-        let known = self.sessions.get(&event.session).cloned();
-        let Some(endpoint) = known.and_then(|id| self.endpoints.get_mut(&id)) else {
-            self.counters.stale_events += 1;
-            return;
-        };
-        let id = endpoint.id.clone();
-        match event.kind {
-            SessionEventKind::Moved(shard) => endpoint.move_to(shard),
-            SessionEventKind::IceConnected { relayed } => {
-                endpoint.progress.last_activity = Some(now);
-                if endpoint.progress.ice == IceState::Checking {
-                    self.counters.ice_succeeded += 1;
-                    self.counters.ice_succeeded_relayed += u64::from(relayed);
-                }
-                endpoint.progress.ice = IceState::Connected { relayed };
+        match self.sessions.get(&event.session).cloned() {
+            Some(id) => {
+                self.handle_event_of(now, &id, event.kind);
+                self.settle(now);
             }
-            SessionEventKind::IceFailed => {
-                self.counters.ice_failed += u64::from(endpoint.progress.ice != IceState::Failed);
-                endpoint.progress.ice = IceState::Failed;
-            }
-            SessionEventKind::DtlsConnected { version, profile } => {
-                endpoint.progress.last_activity = Some(now);
-                let (version, profile) = (format!("{version:?}"), format!("{profile:?}"));
-                endpoint.progress.dtls = DtlsState::Connected { version, profile };
-                if !std::mem::replace(&mut endpoint.progress.channel_awaited, true) {
-                    self.channel_checks.push_back((now + CHANNEL_CHECK_DELAY, event.session));
-                }
-            }
-            SessionEventKind::DtlsFailed => {
-                self.counters.dtls_failed += 1;
-                endpoint.progress.dtls = DtlsState::Failed;
-            }
-            SessionEventKind::Activity => endpoint.progress.last_activity = Some(now),
-            SessionEventKind::ChannelOpened => self.handle_channel_opened(&id),
-            SessionEventKind::ChannelClosed => endpoint.progress.channel_open = false,
-            SessionEventKind::ChannelMessage(text) => self.handle_channel_message(&id, &text),
-            // Allocation and speech activity take these.
-            SessionEventKind::SourceLayers(..)
-            | SessionEventKind::AudioLevels(_)
-            | SessionEventKind::Estimate(_)
-            | SessionEventKind::FirstVideoSent
-            | SessionEventKind::RoundTrip(_)
-            | SessionEventKind::SourcesMapped(..) => {}
-            SessionEventKind::Crashed => {
-                self.counters.sessions_crashed += 1;
-                self.expire_endpoint(&id);
-            }
+            None => self.counters.stale_events += 1,
         }
-        self.settle();
     }
 
-    /// To be called at [`Conference::poll_timeout`]: the periodic check and its like.
+    /// To be called at [`Conference::poll_timeout`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.check_channels(now);
-        if !self.expired && now >= self.next_check {
-            self.next_check = now + self.environment.settings.expiry_check_interval;
-            if self.endpoints.is_empty() {
-                if now.since(self.created) > EMPTY_CONFERENCE_GRACE {
-                    self.expire();
-                }
-            } else {
-                self.expire_due_endpoints(now);
-            }
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.handle_timer(now, timer);
         }
-        self.settle();
+        self.settle(now);
     }
 
     /// Ends the conference from outside, for example when its task met a bug.
@@ -296,9 +175,7 @@ impl Conference {
 
     /// When to call [`Conference::handle_timeout`]; `None` after the end.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let channel_check = self.channel_checks.front().map(|&(at, _)| at);
-        let check = (!self.expired).then_some(self.next_check)?;
-        Some(channel_check.map_or(check, |at| at.min(check)))
+        self.timers.next()
     }
 
     /// Whether it has ended. It takes no requests any more; once its commands are drained it can be
@@ -349,9 +226,13 @@ impl Conference {
             sessions: self.sessions.len(),
             ssrcs: self.ssrc_owners.len(),
             streams: self.published.as_ref().map_or(0, |snapshot| snapshot.streams.len()),
-            forwarded: self.forwarded.len(),
+            video_sources: self.video.len(),
+            sender_constraints: self.senders.len(),
+            mapped_ssrcs: self.endpoints.values().map(|e| e.source_maps.len()).sum(),
+            speakers: self.speakers.len(),
+            inactive: self.connectivity.inactive().count(),
             commands: self.commands.len(),
-            channel_checks: self.channel_checks.len(),
+            timers: self.timers.len(),
         }
     }
 
@@ -363,6 +244,16 @@ impl Conference {
     /// Little, as `/debug` shows it for each conference.
     pub fn debug_summary(&self) -> serde_json::Value {
         debug::short(self)
+    }
+
+    /// A source that is signalled.
+    pub(crate) fn source(&self, id: SourceId) -> Option<Arc<SourceDescription>> {
+        self.published.as_ref()?.source(id).cloned()
+    }
+
+    /// Queues an order for all shards.
+    pub(crate) fn command_all(&mut self, command: ShardCommand) {
+        self.commands.push_back((Target::AllShards, command));
     }
 
     /// Queues an order for the session of `id`, if that exists.
@@ -395,17 +286,24 @@ impl Conference {
         self.commands.push_back(endpoint.command(SessionAction::Expire));
         self.sessions.remove(&endpoint.session);
         self.ssrc_owners.retain(|_, owner| *owner != endpoint.session);
-        self.channel_checks.retain(|&(_, session)| session != endpoint.session);
+        self.timers.clear_session(endpoint.session);
+        self.remove_speaker(id);
+        self.unwatch(id);
+        self.senders.remove_receiver(id);
         self.streams_changed = true;
         self.counters.endpoints_expired += 1;
         true
     }
 
     fn expire(&mut self) {
+        // Before the endpoints, so that nobody who is about to go is told who went before.
+        self.speakers.clear(&self.environment.settings);
         while let Some(id) = self.endpoints.keys().next().cloned() {
             self.expire_endpoint(&id);
         }
-        self.forwarded.clear();
+        self.video.clear();
+        self.senders = Senders::default();
+        self.timers.clear_all();
         if self.published.take().is_some() {
             let gone = ShardCommand::RemoveConference(self.identity.id);
             self.commands.push_back((Target::AllShards, gone));
@@ -424,25 +322,49 @@ impl Conference {
         }
     }
 
-    fn check_channels(&mut self, now: Timestamp) {
-        while let Some(&(at, session)) = self.channel_checks.front()
-            && at <= now
-        {
-            self.channel_checks.pop_front();
-            let endpoint = self.sessions.get(&session).and_then(|id| self.endpoints.get(id));
-            if endpoint.is_some_and(|endpoint| !endpoint.progress.channel_open) {
-                self.counters.no_message_transport_after_delay += 1;
-            }
+    fn handle_timer(&mut self, now: Timestamp, timer: Timer) {
+        match timer {
+            Timer::Expiry => self.check_expiry(now),
+            Timer::ChannelCheck(session) => self.check_channel(session),
+            Timer::Connectivity => self.check_connectivity(now),
+            Timer::SpeechActivity => self.check_speakers(now),
+            Timer::Allocation(session) => self.allocate_again(session),
+            Timer::ConnectionStats(session) => self.send_connection_stats(now, session),
+            Timer::Keyframe(session) => self.request_keyframe(session),
         }
     }
 
-    /// Tells shards and endpoints what the last call changed.
-    fn settle(&mut self) {
-        if self.expired || !std::mem::take(&mut self.streams_changed) {
+    fn check_expiry(&mut self, now: Timestamp) {
+        self.timers.set(Timer::Expiry, now + self.environment.settings.expiry_check_interval);
+        if !self.endpoints.is_empty() {
+            self.expire_due_endpoints(now);
+        } else if now.since(self.created) > EMPTY_CONFERENCE_GRACE {
+            self.expire();
+        }
+    }
+
+    fn check_channel(&mut self, session: SessionId) {
+        let endpoint = self.sessions.get(&session).and_then(|id| self.endpoints.get(id));
+        if endpoint.is_some_and(|endpoint| !endpoint.progress.channel_open) {
+            self.counters.no_message_transport_after_delay += 1;
+        }
+    }
+
+    /// Tells shards and endpoints what the last call changed. However much that was, each receiver
+    /// is allocated for at most once.
+    fn settle(&mut self, now: Timestamp) {
+        if self.expired {
             return;
         }
-        self.publish();
-        self.announce_forwarded_sources();
+        if std::mem::take(&mut self.streams_changed) {
+            self.publish();
+            self.prune_source_maps();
+            self.select_audio_for_all();
+            self.refresh_video_sources();
+            self.refresh_loudest();
+        }
+        self.allocate(now);
+        self.tell_senders();
     }
 
     fn publish(&mut self) {
@@ -455,6 +377,7 @@ impl Conference {
         }
         let snapshot = Arc::new(snapshot);
         self.published = Some(Arc::clone(&snapshot));
+        self.senders.refresh(&snapshot);
         self.commands.push_back((Target::AllShards, ShardCommand::SetConference(snapshot)));
     }
 
@@ -470,10 +393,7 @@ impl Conference {
         });
         let sources = self.endpoints.values().flat_map(|endpoint| {
             let (owner, owns) = (endpoint.session, owns(endpoint.session));
-            endpoint
-                .sources
-                .iter()
-                .map(move |source| source.description(&endpoint.id, owner, &owns))
+            endpoint.sources.iter().map(move |source| source.description(&endpoint.id, owner, owns))
         });
         let mut sources: Vec<_> = sources.collect();
         sources.sort_unstable_by_key(|source| source.id);
@@ -513,6 +433,3 @@ fn is_message(command: &ShardCommand) -> bool {
 /// How long a conference may be without endpoints before the periodic check ends it. In JVB
 /// `Conference.shouldExpire`.
 const EMPTY_CONFERENCE_GRACE: Duration = Duration::from_secs(20);
-
-/// When an endpoint without bridge channel is counted (JVB: `Endpoint`, 30 s after DTLS).
-const CHANNEL_CHECK_DELAY: Duration = Duration::from_secs(30);

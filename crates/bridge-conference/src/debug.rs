@@ -3,7 +3,10 @@
 
 use crate::conference::Conference;
 use crate::endpoint::{DtlsState, Endpoint, IceState};
-use bridge_units::MediaType;
+use crate::receiver;
+use crate::video_sources::VideoSource;
+use bridge_media::{LayerIndex, SourceAllocation};
+use bridge_units::{Bitrate, MediaType};
 use serde_json::{Map, Value, json};
 
 /// Level SHORT.
@@ -23,9 +26,10 @@ pub(crate) fn full(conference: &Conference) -> Value {
     let endpoints: Map<_, _> = conference
         .endpoints
         .values()
-        .map(|endpoint| (endpoint.id.to_string(), endpoint_state(endpoint)))
+        .map(|endpoint| (endpoint.id.to_string(), endpoint_state(conference, endpoint)))
         .collect();
     let mut state = identity(conference);
+    state.insert("speech_activity".into(), conference.speakers.to_json(&conference.endpoints));
     state.insert("expired".into(), conference.is_expired().into());
     state.insert("endpoints".into(), endpoints.into());
     state.insert("relays".into(), json!({}));
@@ -53,7 +57,7 @@ fn identity(conference: &Conference) -> Map<String, Value> {
     state
 }
 
-fn endpoint_state(endpoint: &Endpoint) -> Value {
+fn endpoint_state(conference: &Conference, endpoint: &Endpoint) -> Value {
     let mut state = json!({
         "expired": false,
         "stats_id": endpoint.traits.stats_id,
@@ -63,15 +67,15 @@ fn endpoint_state(endpoint: &Endpoint) -> Value {
         "visitor": endpoint.traits.visitor,
         "diarize": endpoint.traits.diarize,
         "ssrc_rewriting": endpoint.traits.ssrc_rewriting,
+        "mid_demux": endpoint.traits.mid_demux,
         "force_mute": { "audio": endpoint.force_mute.audio, "video": endpoint.force_mute.video },
         "session": endpoint.session.0,
         "shard": endpoint.shard().0,
-        "bitrate_controller": {
-            "bitrate_allocator": { "allocationSettings": endpoint.wishes.to_json() },
-        },
+        "bitrate_controller": bitrate_controller(conference, endpoint),
+        "receiver_video_constraints": wanted_of(conference, endpoint),
         "ice_transport": ice_state(endpoint),
         "dtls_transport": dtls_state(endpoint),
-        "transceiver": transceiver_state(endpoint),
+        "transceiver": transceiver_state(conference, endpoint),
         "message_transport": {
             "received_counts": endpoint.messages.received,
             "sent_counts": endpoint.messages.sent,
@@ -114,7 +118,86 @@ fn dtls_state(endpoint: &Endpoint) -> Value {
     state
 }
 
-fn transceiver_state(endpoint: &Endpoint) -> Value {
+/// What the endpoint gets, and why.
+fn bitrate_controller(conference: &Conference, endpoint: &Endpoint) -> Value {
+    let allocator = &endpoint.video.allocator;
+    let allocation = allocator.allocation();
+    let sources = allocation.sources.iter().filter_map(|source| {
+        let state = source_allocation(source);
+        Some((conference.video.name(source.source)?.to_string(), state))
+    });
+    let forwarded = allocation.forwarded_sources();
+    let forwarded: Vec<_> =
+        forwarded.filter_map(|source| Some(conference.video.name(source)?.to_string())).collect();
+    let bps = |rate: Option<Bitrate>| {
+        rate.map_or(-1, |rate| i64::try_from(rate.bps()).unwrap_or(i64::MAX))
+    };
+    json!({
+        "bitrate_allocator": {
+            "allocationSettings": endpoint.wishes.to_json(),
+            "bweBps": bps(allocator.estimate()),
+            "budgetBps": bps(allocation.budget),
+            "lastTrigger": allocator.last_trigger().map(|trigger| format!("{trigger:?}")),
+            "runs": allocator.runs(),
+            "allocation": {
+                "idealBps": allocation.ideal_bitrate.bps(),
+                "targetBps": allocation.target_bitrate.bps(),
+                "oversending": allocation.is_oversending,
+                "has_suspended_sources": allocation.has_suspended_sources,
+                "passes": allocation.passes,
+                "allocations": sources.collect::<Map<_, _>>(),
+            },
+        },
+        "latest_bwe": bps(endpoint.video.estimate),
+        "forwarded_sources": forwarded,
+        "oversending": allocation.is_oversending,
+        "supports_rtx": endpoint.media.has_payload_type("rtx"),
+    })
+}
+
+fn source_allocation(source: &SourceAllocation) -> Value {
+    let layer = |index: LayerIndex, rate: Bitrate| match index.is_suspended() {
+        true => Value::Null,
+        false => json!({
+            "index": index.value(),
+            "indexString": index.to_string(),
+            "bitrate_bps": rate.bps(),
+        }),
+    };
+    json!({
+        "effective_constraints": receiver::to_json(&source.effective_constraints),
+        "on_stage": source.is_on_stage,
+        "target": layer(source.target, source.target_bitrate),
+        "ideal": layer(source.ideal, source.ideal_bitrate),
+        "why": source.reason.name(),
+    })
+}
+
+/// What all receivers together want of what the endpoint sends.
+fn wanted_of(conference: &Conference, endpoint: &Endpoint) -> Value {
+    let video = endpoint.sources.iter().filter(|source| source.media == MediaType::Video);
+    let wanted = video.map(|source| {
+        let height = conference.senders.max_height(&source.name).to_signaled();
+        (source.name.clone(), json!({ "maxHeight": height }))
+    });
+    wanted.collect::<Map<_, _>>().into()
+}
+
+fn layers(source: &VideoSource) -> Value {
+    let layers = source.layers.layers.iter().map(|layer| {
+        let state = json!({
+            "index": layer.index.value(),
+            "height": layer.height,
+            "frameRate": layer.frame_rate,
+            "bitrate_bps": layer.bitrate.bps(),
+            "target_bitrate": layer.target_bitrate.map(Bitrate::bps),
+        });
+        (layer.index.to_string(), state)
+    });
+    layers.collect::<Map<_, _>>().into()
+}
+
+fn transceiver_state(conference: &Conference, endpoint: &Endpoint) -> Value {
     let description = endpoint.media.description();
     let payload_types = description.payload_types.iter().map(|payload_type| {
         let text = format!("{}/{}", payload_type.name, payload_type.clock_rate);
@@ -130,7 +213,10 @@ fn transceiver_state(endpoint: &Endpoint) -> Value {
         let mut state = json!({ "owner": endpoint.id.as_str(), "streams": streams });
         match source.media {
             MediaType::Audio => state["synthetic"] = source.synthetic.into(),
-            MediaType::Video => state["video_type"] = source.video_type.as_upper().into(),
+            MediaType::Video => {
+                state["video_type"] = source.video_type.as_upper().into();
+                state["layers"] = conference.video.get(source.id).map_or(Value::Null, layers);
+            }
         }
         (source.name.clone(), state)
     });
@@ -142,6 +228,9 @@ fn transceiver_state(endpoint: &Endpoint) -> Value {
                 .collect::<Map<_, _>>(),
         },
         "media_sources": sources.collect::<Map<_, _>>(),
+        "endpoint_connection_stats": {
+            "rtt": endpoint.progress.round_trip.map(|time| time.as_secs_f64() * 1_000.0),
+        },
     })
 }
 

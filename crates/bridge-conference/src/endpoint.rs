@@ -1,13 +1,16 @@
 //! One local endpoint: what signalling, the data plane and the endpoint itself said of it.
 
+use crate::allocation::VideoReception;
 use crate::candidate::LocalCandidate;
 use crate::conference::Target;
 use crate::description;
 use crate::media::NegotiatedMedia;
 use crate::receiver::ReceiverWishes;
+use crate::source_maps::SourceMaps;
 use crate::sources::EndpointSources;
 use bridge_dtls::{Certificate, DtlsRole, FingerprintHash};
-use bridge_shard::{SessionAction, SessionCommand, ShardCommand};
+use bridge_media::AllocationConfig;
+use bridge_shard::{AudioSelection, SessionAction, SessionCommand, ShardCommand};
 use bridge_signaling::colibri2::{Capability, ForceMute, MucRole};
 use bridge_signaling::ice_udp::IceUdpTransport;
 use bridge_signaling::{bridge_channel::BridgeChannelMessage, colibri2};
@@ -32,6 +35,10 @@ pub(crate) struct Endpoint {
     pub(crate) sources: EndpointSources,
     pub(crate) force_mute: ForceMute,
     pub(crate) wishes: ReceiverWishes,
+    pub(crate) video: VideoReception,
+    /// What its shard was told of its audio subscription; `None` without one.
+    pub(crate) audio_selection: Option<Arc<AudioSelection>>,
+    pub(crate) source_maps: SourceMaps,
     pub(crate) progress: Progress,
     pub(crate) messages: MessageCounts,
     shard: ShardId,
@@ -45,6 +52,8 @@ pub(crate) struct EndpointTraits {
     pub(crate) visitor: bool,
     pub(crate) diarize: bool,
     pub(crate) ssrc_rewriting: bool,
+    /// Packets on rewritten SSRCs are stamped with a MID.
+    pub(crate) mid_demux: bool,
     pub(crate) private_addresses: bool,
 }
 
@@ -53,6 +62,7 @@ pub(crate) struct EndpointTraits {
 pub(crate) struct Progress {
     pub(crate) created: Timestamp,
     pub(crate) last_activity: Option<Timestamp>,
+    pub(crate) round_trip: Option<Duration>,
     pub(crate) ice: IceState,
     pub(crate) dtls: DtlsState,
     pub(crate) channel_open: bool,
@@ -92,13 +102,13 @@ pub(crate) struct NewEndpoint {
     pub(crate) candidates: Vec<LocalCandidate>,
     pub(crate) certificate: Arc<Certificate>,
     pub(crate) sctp: bool,
-    pub(crate) wishes: ReceiverWishes,
+    pub(crate) allocation: Arc<AllocationConfig>,
 }
 
 impl Endpoint {
     pub(crate) fn new(new: NewEndpoint, now: Timestamp) -> Self {
         Self {
-            id: new.id,
+            id: new.id.clone(),
             session: new.session,
             traits: new.traits,
             ice: new.ice,
@@ -109,10 +119,14 @@ impl Endpoint {
             media: NegotiatedMedia::default(),
             sources: EndpointSources::default(),
             force_mute: ForceMute::default(),
-            wishes: new.wishes,
+            wishes: ReceiverWishes::new(&new.allocation),
+            video: VideoReception::new(new.id, new.allocation, now),
+            audio_selection: None,
+            source_maps: SourceMaps::default(),
             progress: Progress {
                 created: now,
                 last_activity: None,
+                round_trip: None,
                 ice: IceState::Checking,
                 dtls: DtlsState::New,
                 channel_open: false,
@@ -161,11 +175,13 @@ impl Endpoint {
 
 impl EndpointTraits {
     pub(crate) fn of(element: &colibri2::Endpoint) -> Self {
+        let ssrc_rewriting = element.has_capability(&Capability::SsrcRewriting);
         Self {
             stats_id: element.stats_id.clone(),
             visitor: element.muc_role == Some(MucRole::Visitor),
             diarize: element.diarize == Some(true),
-            ssrc_rewriting: element.has_capability(&Capability::SsrcRewriting),
+            ssrc_rewriting,
+            mid_demux: ssrc_rewriting && element.has_capability(&Capability::RtpMidDemux),
             private_addresses: element.has_capability(&Capability::PrivateAddressConnectivity),
         }
     }

@@ -1,8 +1,8 @@
 //! What all conferences of a bridge share: configuration, addresses, certificate, session numbers.
 
 use crate::candidate::LocalAddresses;
-use crate::receiver::ReceiverDefaults;
 use bridge_dtls::{Certificate, FingerprintHash};
+use bridge_media::{AllocationConfig, ConnectivityConfig, LoudestConfig, SpeechActivityConfig};
 use bridge_units::{SessionId, ShardId};
 use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,8 +42,19 @@ pub struct ConferenceSettings {
     pub expiry_check_interval: Duration,
     /// `videobridge.entity-expiration.timeout`: how long an endpoint may be silent.
     pub inactivity_timeout: Duration,
-    /// What is assumed of receivers that said nothing.
-    pub receiver: ReceiverDefaults,
+    /// `videobridge.cc` and the limits on the number of sources.
+    pub allocation: Arc<AllocationConfig>,
+    /// `videobridge.speech-activity`.
+    pub speech: SpeechActivityConfig,
+    /// `videobridge.loudest`.
+    pub loudest: LoudestConfig,
+    /// `videobridge.ep-connection-status`.
+    pub connectivity: ConnectivityConfig,
+    /// `videobridge.connection-stats`; `None` if clients are not told.
+    pub connection_stats_interval: Option<Duration>,
+    /// `videobridge.stats-filter-threshold`: up to so many endpoints, everybody gets everybody's
+    /// statistics.
+    pub stats_filter_threshold: usize,
     /// Our full version, if `videobridge.version.announce` says that clients may know it.
     pub announced_version: Option<String>,
 }
@@ -89,7 +100,12 @@ impl Default for ConferenceSettings {
             ice_restart: true,
             expiry_check_interval: Duration::from_secs(60),
             inactivity_timeout: Duration::from_secs(60),
-            receiver: ReceiverDefaults::default(),
+            allocation: Arc::default(),
+            speech: SpeechActivityConfig::default(),
+            loudest: LoudestConfig::default(),
+            connectivity: ConnectivityConfig::default(),
+            connection_stats_interval: Some(Duration::from_secs(10)),
+            stats_filter_threshold: 20,
             announced_version: None,
         }
     }

@@ -9,13 +9,19 @@
 //! `handle_*` one at a time, and drains [`Conference::poll_command`] after each.
 //!
 //! Where to start: [`Conference`], then `requests` (colibri2), `channel` (bridge channel),
-//! `sources` (SSRCs), `candidate` and `description` (transport).
+//! `sources` (SSRCs), `candidate` and `description` (transport), `allocation` (who gets which
+//! video), `speakers` and `audio_selection` (who is heard), `sender_constraints` (what senders are
+//! told).
 
 #![forbid(unsafe_code)]
 
+mod allocation;
+mod audio_selection;
 mod candidate;
 mod channel;
 mod conference;
+mod connectivity;
+mod counters;
 mod debug;
 mod description;
 mod endpoint;
@@ -24,22 +30,33 @@ mod error;
 mod index;
 pub mod limits;
 mod media;
+mod progress;
 mod random;
 mod receiver;
 mod requests;
+mod sender_constraints;
 mod shutdown;
+mod source_maps;
 mod sources;
+mod speakers;
+mod timers;
+mod video_sources;
 
+/// The settings of the engines that a conference drives.
+pub use bridge_media::{
+    AllocationConfig, ConferenceSizeLimits, ConnectivityConfig, LastN, LoudestConfig, MaxHeight,
+    SpeechActivityConfig,
+};
 pub use candidate::{
     AddressMapping, LocalAddresses, LocalCandidate, MAX_HOST_CANDIDATES, MAX_MAPPED_CANDIDATES,
     MappedPorts, is_private,
 };
-pub use conference::{Conference, ConferenceCounters, EntryCounts, FeedbackSsrcs, Target};
+pub use conference::{Conference, FeedbackSsrcs, Target};
+pub use counters::{ConferenceCounters, EntryCounts};
 pub use environment::{
     ConferenceEnvironment, ConferenceSettings, CurrentCertificate, Placement, SessionIds,
 };
 pub use error::{ConnectError, RequestError};
 pub use index::{ConferenceIndex, NewConference};
 pub use random::Random;
-pub use receiver::ReceiverDefaults;
 pub use shutdown::{Shutdown, ShutdownState, ShutdownTimes};

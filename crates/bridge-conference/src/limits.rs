@@ -26,3 +26,7 @@ pub const MAX_WISHED_SOURCES: usize = 8_192;
 /// Bridge channel messages that wait for the driver. A broadcast to the largest conference must
 /// fit many times; the driver drains after every call.
 pub const MAX_PENDING_MESSAGES: usize = 65_536;
+
+/// Video sources of a conference that are considered for a receiver, those of the last speakers
+/// first. More than 50 are never forwarded; the rest are there to be selected.
+pub const MAX_CONSIDERED_SOURCES: usize = 4_096;

@@ -48,6 +48,11 @@ impl NegotiatedMedia {
         })
     }
 
+    /// Whether there is a payload type of this encoding name, in lower case.
+    pub(crate) fn has_payload_type(&self, name: &str) -> bool {
+        self.payload_types.values().any(|payload_type| payload_type.name == name)
+    }
+
     /// Whether there is any payload type of this kind, so that the endpoint can receive it.
     pub(crate) fn accepts(&self, media: MediaType) -> bool {
         self.payload_types.values().any(|payload_type| payload_type.media == media)

@@ -1,100 +1,71 @@
 //! What an endpoint wants to receive, as it said over the bridge channel (JVB: `AllocationSettings`,
-//! `AudioSubscription`). Kept here; turning it into layers is the allocator's work.
+//! `AudioSubscription`).
 
 use crate::limits::MAX_WISHED_SOURCES;
-use bridge_signaling::bridge_channel::{
-    ReceiverAudioSubscription, ReceiverVideoConstraints, VideoConstraints,
-};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use bridge_media::{AllocationConfig, AllocationSettings, LastN, VideoConstraints};
+use bridge_signaling::bridge_channel::{self, ReceiverAudioSubscription, ReceiverVideoConstraints};
+use bridge_units::Bitrate;
+use serde_json::{Map, Value, json};
 
 /// One receiver's wishes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ReceiverWishes {
-    /// Negative: no limit.
-    last_n: i32,
+    video: AllocationSettings,
     constraints_received: bool,
-    on_stage_sources: Vec<String>,
-    selected_sources: Vec<String>,
-    default_constraints: VideoConstraints,
-    constraints: BTreeMap<String, VideoConstraints>,
-    /// Negative: none.
-    assumed_bandwidth_bps: i64,
     audio: Option<ReceiverAudioSubscription>,
 }
 
-/// The keys of `cc` that concern wishes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReceiverDefaults {
-    /// `cc.initial-max-height-px`: before the client said anything.
-    pub initial_max_height: i32,
-    /// `cc.default-max-height-px`: when its first constraints have no default.
-    pub default_max_height: i32,
-    /// `cc.assumed-bandwidth-limit`; without it clients cannot assume a bandwidth.
-    pub assumed_bandwidth_limit_bps: Option<i64>,
-}
-
-impl Default for ReceiverDefaults {
-    fn default() -> Self {
-        Self { initial_max_height: 0, default_max_height: 180, assumed_bandwidth_limit_bps: None }
-    }
-}
-
 impl ReceiverWishes {
-    pub(crate) fn new(defaults: &ReceiverDefaults) -> Self {
-        Self {
-            last_n: UNLIMITED,
-            constraints_received: false,
-            on_stage_sources: Vec::new(),
-            selected_sources: Vec::new(),
-            default_constraints: VideoConstraints::from_max_height(defaults.initial_max_height),
-            constraints: BTreeMap::new(),
-            assumed_bandwidth_bps: -1,
-            audio: None,
-        }
+    pub(crate) fn new(config: &AllocationConfig) -> Self {
+        Self { video: AllocationSettings::new(config), constraints_received: false, audio: None }
     }
 
     /// The signalled `initial-last-n`; the client's own constraints win, also over a later one.
     pub(crate) fn set_initial_last_n(&mut self, value: i32) {
         if !self.constraints_received {
-            self.last_n = value;
+            self.set_last_n(value);
         }
     }
 
     /// `LastNChangedEvent`, which does not count as constraints.
     pub(crate) fn set_last_n(&mut self, value: i32) {
-        self.last_n = value;
+        self.video.last_n = LastN::from_signaled(value);
     }
 
     /// `ReceiverVideoConstraints`: what is absent stays as it was.
     pub(crate) fn set_constraints(
         &mut self,
         said: ReceiverVideoConstraints,
-        defaults: &ReceiverDefaults,
+        config: &AllocationConfig,
     ) {
-        self.last_n = said.last_n.unwrap_or(self.last_n);
+        if let Some(last_n) = said.last_n {
+            self.set_last_n(last_n);
+        }
         if let Some(mut names) = said.on_stage_sources {
             names.truncate(MAX_WISHED_SOURCES);
-            self.on_stage_sources = names;
+            self.video.on_stage_sources = names;
         }
         if let Some(mut names) = said.selected_sources {
             names.truncate(MAX_WISHED_SOURCES);
-            self.selected_sources = names;
+            self.video.selected_sources = names;
         }
         match said.default_constraints {
-            Some(constraints) => self.default_constraints = constraints,
+            Some(constraints) => self.video.default_constraints = of_message(&constraints),
             None if self.constraints_received => {}
             None => {
-                let height = defaults.default_max_height;
-                self.default_constraints = VideoConstraints::from_max_height(height);
+                let height = config.default_max_height;
+                self.video.default_constraints = VideoConstraints::from_max_height(height);
             }
         }
         if let Some(constraints) = said.constraints {
-            self.constraints = constraints.into_iter().take(MAX_WISHED_SOURCES).collect();
+            let kept = constraints.into_iter().take(MAX_WISHED_SOURCES);
+            self.video.constraints = kept.map(|(name, c)| (name, of_message(&c))).collect();
         }
-        if let Some(limit) = defaults.assumed_bandwidth_limit_bps {
-            let assumed = said.assumed_bandwidth_bps.unwrap_or(self.assumed_bandwidth_bps);
-            self.assumed_bandwidth_bps = assumed.min(limit);
+        if let (Some(limit), Some(said)) =
+            (config.assumed_bandwidth_limit, said.assumed_bandwidth_bps)
+        {
+            let assumed = u64::try_from(said).ok().map(Bitrate::from_bps);
+            self.video.assumed_bandwidth = assumed.map(|assumed| assumed.min(limit));
         }
         self.constraints_received = true;
     }
@@ -110,93 +81,123 @@ impl ReceiverWishes {
         self.audio.as_ref()
     }
 
+    pub(crate) fn video(&self) -> &AllocationSettings {
+        &self.video
+    }
+
+    /// Whether the source is one that the receiver pays attention to.
+    pub(crate) fn has_chosen(&self, source: &str) -> bool {
+        let mut chosen = self.video.on_stage_sources.iter().chain(&self.video.selected_sources);
+        chosen.any(|name| name == source)
+    }
+
     /// `allocationSettings` of the debug state.
     pub(crate) fn to_json(&self) -> Value {
-        let constraints = |c: &VideoConstraints| json!({ "maxHeight": c.max_height, "maxFrameRate": c.max_frame_rate });
-        let by_source = self.constraints.iter().map(|(name, c)| (name.clone(), constraints(c)));
+        let video = &self.video;
+        let by_source = video.constraints.iter().map(|(name, c)| (name.clone(), to_json(c)));
+        let assumed = video.assumed_bandwidth.map_or(json!(-1), |rate| json!(rate.bps()));
         json!({
-            "on_stage_sources": self.on_stage_sources,
-            "selected_sources": self.selected_sources,
-            "video_constraints": by_source.collect::<serde_json::Map<_, _>>(),
-            "last_n": self.last_n,
-            "default_constraints": constraints(&self.default_constraints),
-            "assumed_bandwidth_bps": self.assumed_bandwidth_bps,
+            "on_stage_sources": video.on_stage_sources,
+            "selected_sources": video.selected_sources,
+            "video_constraints": by_source.collect::<Map<_, _>>(),
+            "last_n": video.last_n.to_signaled(),
+            "default_constraints": to_json(&video.default_constraints),
+            "assumed_bandwidth_bps": assumed,
         })
     }
 }
 
-/// No limit on the number of video sources.
-const UNLIMITED: i32 = -1;
+/// Constraints in the words of the bridge channel.
+pub(crate) fn to_json(constraints: &VideoConstraints) -> Value {
+    json!({
+        "maxHeight": constraints.max_height.to_signaled(),
+        "maxFrameRate": constraints.max_frame_rate,
+    })
+}
+
+fn of_message(said: &bridge_channel::VideoConstraints) -> VideoConstraints {
+    VideoConstraints::from_signaled(said.max_height, said.max_frame_rate)
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
-    fn wishes() -> (ReceiverWishes, ReceiverDefaults) {
-        let defaults = ReceiverDefaults::default();
-        (ReceiverWishes::new(&defaults), defaults)
+    fn wishes() -> (ReceiverWishes, AllocationConfig) {
+        let config = AllocationConfig::default();
+        (ReceiverWishes::new(&config), config)
+    }
+
+    fn default_height(wishes: &ReceiverWishes) -> i32 {
+        wishes.video.default_constraints.max_height.to_signaled()
     }
 
     #[test]
     fn nothing_is_wanted_before_the_first_message() {
         let (wishes, _) = wishes();
-        assert_eq!(wishes.default_constraints.max_height, 0);
-        assert_eq!(wishes.last_n, -1);
+        assert_eq!(default_height(&wishes), 0);
+        assert_eq!(wishes.video.last_n, LastN::UNLIMITED);
     }
 
     #[test]
     fn the_first_constraints_without_default_mean_180() {
-        let (mut wishes, defaults) = wishes();
-        wishes.set_constraints(ReceiverVideoConstraints::default(), &defaults);
-        assert_eq!(wishes.default_constraints.max_height, 180);
+        let (mut wishes, config) = wishes();
+        wishes.set_constraints(ReceiverVideoConstraints::default(), &config);
+        assert_eq!(default_height(&wishes), 180);
     }
 
     #[test]
     fn later_constraints_keep_what_they_do_not_say() {
-        let (mut wishes, defaults) = wishes();
-        let of = |height| Some(VideoConstraints::from_max_height(height));
-        let map = BTreeMap::from([("x-v0".to_owned(), VideoConstraints::from_max_height(720))]);
+        let (mut wishes, config) = wishes();
+        let of = |height| bridge_channel::VideoConstraints::from_max_height(height);
         wishes.set_constraints(
             ReceiverVideoConstraints {
                 last_n: Some(5),
-                default_constraints: of(360),
-                constraints: Some(map.clone()),
+                default_constraints: Some(of(360)),
+                constraints: Some(BTreeMap::from([("x-v0".to_owned(), of(720))])),
                 on_stage_sources: Some(vec!["x-v0".into()]),
                 ..Default::default()
             },
-            &defaults,
+            &config,
         );
-        wishes.set_constraints(ReceiverVideoConstraints::default(), &defaults);
-        assert_eq!((wishes.last_n, wishes.default_constraints.max_height), (5, 360));
-        assert_eq!((&wishes.constraints, wishes.on_stage_sources.len()), (&map, 1));
+        wishes.set_constraints(ReceiverVideoConstraints::default(), &config);
+        assert_eq!((wishes.video.last_n, default_height(&wishes)), (LastN::new(5), 360));
+        assert_eq!(wishes.video.constraints["x-v0"].max_height.to_signaled(), 720);
+        assert_eq!(wishes.video.on_stage_sources, ["x-v0"]);
+        assert!(wishes.has_chosen("x-v0") && !wishes.has_chosen("y-v0"));
         let cleared =
             ReceiverVideoConstraints { constraints: Some(BTreeMap::new()), ..Default::default() };
-        wishes.set_constraints(cleared, &defaults);
-        assert!(wishes.constraints.is_empty());
+        wishes.set_constraints(cleared, &config);
+        assert!(wishes.video.constraints.is_empty());
     }
 
     #[test]
     fn initial_last_n_yields_to_constraints_but_not_to_last_n() {
-        let (mut wishes, defaults) = wishes();
+        let (mut wishes, config) = wishes();
         wishes.set_last_n(3);
         wishes.set_initial_last_n(7);
-        assert_eq!(wishes.last_n, 7);
-        wishes.set_constraints(ReceiverVideoConstraints::default(), &defaults);
+        assert_eq!(wishes.video.last_n, LastN::new(7));
+        wishes.set_constraints(ReceiverVideoConstraints::default(), &config);
         wishes.set_initial_last_n(1);
-        assert_eq!(wishes.last_n, 7);
+        assert_eq!(wishes.video.last_n, LastN::new(7));
     }
 
     #[test]
     fn a_bandwidth_can_be_assumed_only_up_to_the_configured_limit() {
-        let said = || ReceiverVideoConstraints {
-            assumed_bandwidth_bps: Some(5_000_000),
+        let said = |bps| ReceiverVideoConstraints {
+            assumed_bandwidth_bps: Some(bps),
             ..Default::default()
         };
-        let (mut wishes, mut defaults) = wishes();
-        wishes.set_constraints(said(), &defaults);
-        assert_eq!(wishes.assumed_bandwidth_bps, -1);
-        defaults.assumed_bandwidth_limit_bps = Some(2_000_000);
-        wishes.set_constraints(said(), &defaults);
-        assert_eq!(wishes.assumed_bandwidth_bps, 2_000_000);
+        let (mut wishes, mut config) = wishes();
+        wishes.set_constraints(said(5_000_000), &config);
+        assert_eq!(wishes.video.assumed_bandwidth, None);
+        config.assumed_bandwidth_limit = Some(Bitrate::from_kbps(2_000));
+        wishes.set_constraints(said(5_000_000), &config);
+        assert_eq!(wishes.video.assumed_bandwidth, Some(Bitrate::from_kbps(2_000)));
+        wishes.set_constraints(ReceiverVideoConstraints::default(), &config);
+        assert_eq!(wishes.video.assumed_bandwidth, Some(Bitrate::from_kbps(2_000)));
+        wishes.set_constraints(said(-1), &config);
+        assert_eq!(wishes.video.assumed_bandwidth, None);
     }
 }

@@ -6,7 +6,6 @@ use crate::endpoint::{Endpoint, EndpointTraits, NewEndpoint};
 use crate::error::{ConnectError, RequestError};
 use crate::limits::MAX_ENDPOINTS;
 use crate::random::local_ice;
-use crate::receiver::ReceiverWishes;
 use bridge_dtls::role_after;
 use bridge_shard::{SessionAction, SessionSetup};
 use bridge_signaling::colibri2::{
@@ -115,13 +114,16 @@ impl Conference {
                 traits: traits.clone(),
                 ice: ice.clone(),
                 sctp,
-                wishes: ReceiverWishes::new(&settings.receiver),
+                allocation: Arc::clone(&settings.allocation),
             },
             now,
         );
         self.endpoints.insert(element.id.clone(), endpoint);
         self.sessions.insert(session, element.id.clone());
         self.counters.endpoints_created += 1;
+        if !traits.visitor {
+            self.add_speaker(&element.id);
+        }
         let setup = SessionSetup {
             conference: self.identity.id,
             endpoint: element.id.clone(),
@@ -129,10 +131,12 @@ impl Conference {
             sctp,
             visitor: traits.visitor,
             rewrites_ssrcs: traits.ssrc_rewriting,
-            mid_demux: false,
+            mid_demux: traits.mid_demux,
             certificate,
         };
         self.command(&element.id, SessionAction::Create(Box::new(setup)));
+        self.watch(now, &element.id);
+        self.allocations_due.add(&element.id);
     }
 
     /// What create and update have in common, from `media` to `force-mute`.
@@ -141,13 +145,13 @@ impl Conference {
         let Some(endpoint) = self.endpoints.get_mut(id) else { return Ok(()) };
         if endpoint.media.apply(&element.medias) {
             let description = endpoint.media.description();
-            // Whether it can receive video may have changed, and with it what it is told.
-            self.streams_changed = true;
             self.command(id, SessionAction::SetMedia(description));
+            self.apply_capabilities(id);
         }
         if let (Some(last_n), Some(endpoint)) = (element.initial_last_n, self.endpoints.get_mut(id))
         {
             endpoint.wishes.set_initial_last_n(last_n.value);
+            self.apply_wishes(id);
         }
         if let Some(ice) = element.transport.as_ref().and_then(|transport| transport.ice.as_ref()) {
             self.set_remote_transport(id, ice);

@@ -100,6 +100,14 @@ impl EndpointSources {
             .flat_map(|source| source.streams.iter().map(move |&(ssrc, role)| (ssrc, source, role)))
     }
 
+    /// Whether it may show something: a source that is not known to show nothing, or what the
+    /// endpoint said of one that is signalled only later (JVB: `Endpoint.hasVideoAvailable`).
+    pub(crate) fn has_video(&self) -> bool {
+        let mut sources = self.sources.iter().filter(|source| source.media == MediaType::Video);
+        sources.any(|source| source.video_type != VideoType::None)
+            || self.video_types.values().any(|&video_type| video_type != VideoType::None)
+    }
+
     /// How many sources and video types were over a limit.
     pub(crate) fn refused(&self) -> u64 {
         self.refused
@@ -239,6 +247,16 @@ impl SourceIds {
     fn next_id(&mut self) -> SourceId {
         self.0 = self.0.wrapping_add(1);
         SourceId(self.0)
+    }
+}
+
+pub(crate) fn signalled_video_type(video_type: bridge_media::VideoType) -> VideoType {
+    match video_type {
+        bridge_media::VideoType::Camera => VideoType::Camera,
+        bridge_media::VideoType::Desktop => VideoType::Desktop,
+        bridge_media::VideoType::DesktopHighFps => VideoType::DesktopHighFps,
+        bridge_media::VideoType::Disabled => VideoType::Disabled,
+        bridge_media::VideoType::None => VideoType::None,
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Key {
 pub const KEYS: &[Key] = &[
     active("videobridge.shard.count"),
     active("videobridge.shard.pin"),
+    active("videobridge.shard.coalescing.window"),
+    active("videobridge.shard.coalescing.min-fan-out"),
     active("videobridge.ice.udp.port"),
     active("videobridge.ice.ufrag-prefix"),
     active("videobridge.ice.keep-alive-strategy"),

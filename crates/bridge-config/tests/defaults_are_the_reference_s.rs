@@ -229,6 +229,8 @@ tracing.service-name jvb
 /// Keys that only this bridge has.
 const OURS: &str = "
 ice4j.harvest.use-loopback-addresses false
+videobridge.shard.coalescing.min-fan-out 5
+videobridge.shard.coalescing.window 500microseconds
 videobridge.shard.count 0
 videobridge.shard.pin true
 ";

@@ -23,6 +23,7 @@ fn audio_flows_both_ways_under_a_flood() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| flood(bridge.address, &stop));
+        let _end = EndOfFlood(&stop);
         for number in 0..PACKETS {
             for client in &mut clients {
                 client.send_audio(bridge.address, number);
@@ -33,7 +34,6 @@ fn audio_flows_both_ways_under_a_flood() {
         bridge.run(&mut clients, |clients| {
             clients.iter().all(|client| client.heard.len() >= usize::from(PACKETS))
         });
-        stop.store(true, Ordering::Relaxed);
     });
     for client in &clients {
         assert_eq!(client.heard, (0..PACKETS).collect::<Vec<_>>());
@@ -56,6 +56,15 @@ fn audio_flows_both_ways_under_a_flood() {
     assert!(bridge.shards.is_running());
     bridge.shards.stop();
     assert_eq!((bridge.shards.is_running(), bridge.shards.running().count()), (false, 0));
+}
+
+/// Ends the flood also when the test fails: its thread would be waited for.
+struct EndOfFlood<'a>(&'a AtomicBool);
+
+impl Drop for EndOfFlood<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// About 1,000 datagrams a second from changing ports.

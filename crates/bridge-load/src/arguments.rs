@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bridge_url::BridgeUrl;
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 use crate::video_frames::Shape;
 
 /// What `--help` prints.
@@ -21,6 +21,7 @@ scenarios
   join-storm     receivers join faster and faster until it hurts
   ramp           one-to-many with more and more packets until loss > 0.1 % or p99 > 10 ms
   soak           a meeting in which somebody leaves and another joins every second
+  overload       one-to-many with sound, at twice what the bridge can do, and back
 
 options
   --bridge URL         http://ADDRESS:PORT of the bridge's private HTTP interface
@@ -47,7 +48,9 @@ options
   --pid PID            the bridge's process, for its CPU time and memory
   --json FILE          write the result for machines
   --html FILE          write the result with plots
-  --peers thin         the generator's own endpoints (webrtc: not in this version)
+  --peers KIND         thin: the generator's own endpoints (default)
+                       webrtc: complete ones of webrtc-rs, some dozens at most, without simulcast
+                       and churn, to see that the thin ones do not flatter
   --help               print this text
 
 Load is only ever sent to loopback or to the host of --bridge. The exit code is 1 if a packet was
@@ -101,6 +104,8 @@ pub struct Arguments {
     pub simulcast: bool,
     /// Receivers that open everything.
     pub sample: u32,
+    /// Which endpoints join.
+    pub peers: Peers,
     /// Where media goes instead of the candidates.
     pub connect_to: Option<IpAddr>,
     /// The bridge's process.
@@ -109,6 +114,15 @@ pub struct Arguments {
     pub json: Option<PathBuf>,
     /// Where the result with plots goes.
     pub html: Option<PathBuf>,
+}
+
+/// Which endpoints join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// The generator's own.
+    Thin,
+    /// webrtc-rs, complete.
+    Webrtc,
 }
 
 /// A command line that makes no sense.
@@ -131,6 +145,9 @@ pub enum ArgumentError {
     /// An option that is needed.
     #[error("{0} is needed; try --help")]
     Missing(&'static str),
+    /// Options that exclude each other.
+    #[error("--peers webrtc cannot do {0}")]
+    Webrtc(&'static str),
 }
 
 impl Arguments {
@@ -162,7 +179,9 @@ impl Arguments {
         }
         let bridge = given.bridge.ok_or(ArgumentError::Missing("--bridge"))?;
         let scenario = given.scenario.ok_or(ArgumentError::Missing("--scenario"))?;
-        Ok(Command::Run(Box::new(Self { bridge, scenario, ..given.run })))
+        let arguments = Self { bridge, scenario, ..given.run };
+        arguments.check_peers()?;
+        Ok(Command::Run(Box::new(arguments)))
     }
 
     /// A run of `scenario` with the defaults.
@@ -186,10 +205,37 @@ impl Arguments {
             packet_bytes: None,
             simulcast: false,
             sample: 10,
+            peers: Peers::Thin,
             connect_to: None,
             pid: None,
             json: None,
             html: None,
+        }
+    }
+}
+
+impl Arguments {
+    fn check_peers(&self) -> Result<(), ArgumentError> {
+        if self.peers == Peers::Thin {
+            return Ok(());
+        }
+        let too_much = [
+            (self.simulcast, "--simulcast"),
+            (self.scenario == Scenario::Soak, "--scenario soak"),
+            (scenario::count(self) > MAX_WEBRTC_ENDPOINTS, "more than 200 endpoints"),
+        ];
+        let found = too_much.into_iter().find(|(is_asked_for, _)| *is_asked_for);
+        found.map_or(Ok(()), |(_, what)| Err(ArgumentError::Webrtc(what)))
+    }
+}
+
+impl Peers {
+    /// From its name on the command line.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "thin" => Some(Self::Thin),
+            "webrtc" => Some(Self::Webrtc),
+            _ => None,
         }
     }
 }
@@ -233,7 +279,7 @@ const OPTIONS: &[(&str, Set)] = &[
     ("--pid", |g, v| set(&mut g.run.pid, v.parse().ok().map(Some))),
     ("--json", |g, v| set(&mut g.run.json, Some(Some(v.into())))),
     ("--html", |g, v| set(&mut g.run.html, Some(Some(v.into())))),
-    ("--peers", |_, v| (v == "thin").then_some(())),
+    ("--peers", |g, v| set(&mut g.run.peers, Peers::from_name(v))),
 ];
 
 fn set<T>(target: &mut T, value: Option<T>) -> Option<()> {
@@ -273,6 +319,8 @@ fn duration(text: &str) -> Option<Duration> {
 
 /// Each has a port of one address.
 const MAX_ENDPOINTS: u32 = 20_000;
+/// Each has tasks, buffers and a socket of its own, and hears of all others.
+const MAX_WEBRTC_ENDPOINTS: u32 = 200;
 /// Far more than one thread can send.
 const MAX_RATE: f64 = 1_000_000.0;
 /// Bits a second: a packet every few seconds.
@@ -342,6 +390,19 @@ mod tests {
     }
 
     #[test]
+    fn full_peers_are_few_and_simple() {
+        assert_eq!(run(&format!("{NEEDED} --peers webrtc")).peers, Peers::Webrtc);
+        for (line, what) in [
+            ("--simulcast", "--simulcast"),
+            ("--participants 201", "more than 200 endpoints"),
+            ("--scenario soak", "--scenario soak"),
+        ] {
+            let error = parse(&format!("{NEEDED} --peers webrtc {line}")).unwrap_err();
+            assert_eq!(error, ArgumentError::Webrtc(what));
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name() {
         for (line, expected) in [
             ("--bridge http://127.0.0.1:1", "--scenario is needed; try --help"),
@@ -352,7 +413,7 @@ mod tests {
             ("--receivers 0", "--receivers: \"0\" cannot be used"),
             ("--shape round", "--shape: \"round\" cannot be used"),
             ("--packet-bytes 9000", "--packet-bytes: \"9000\" cannot be used"),
-            ("--peers webrtc", "--peers: \"webrtc\" cannot be used"),
+            ("--peers fat", "--peers: \"fat\" cannot be used"),
         ] {
             assert_eq!(parse(line).unwrap_err().to_string(), expected, "{line}");
         }

@@ -1,7 +1,5 @@
 //! What a packet from the bridge is, and whether its payload is what somebody sent.
 
-use bridge_rtp::RtpHeader;
-
 use crate::media_stream::{AUDIO_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE, stamp_offset};
 use crate::payload::Stamp;
 use crate::reception::Wrong;
@@ -28,22 +26,28 @@ pub(crate) enum Arrival {
 impl Arrival {
     /// What arrived at endpoint `own` of a bridge that announced `bridge_ssrcs` as its own. Nothing
     /// that is sent here ever has padding, so whatever has is the bridge's.
-    pub(crate) fn of(header: &RtpHeader, own: u32, bridge_ssrcs: &[u32]) -> Result<Self, Wrong> {
-        if bridge_ssrcs.contains(&header.ssrc) {
-            return if header.has_padding { Ok(Self::OwnPadding) } else { Err(Wrong::Payload) };
+    pub(crate) fn of(
+        ssrc: u32,
+        payload_type: u8,
+        has_padding: bool,
+        own: u32,
+        bridge_ssrcs: &[u32],
+    ) -> Result<Self, Wrong> {
+        if bridge_ssrcs.contains(&ssrc) {
+            return if has_padding { Ok(Self::OwnPadding) } else { Err(Wrong::Payload) };
         }
-        let from = StreamId::of_ssrc(header.ssrc).ok_or(Wrong::UnknownStream)?;
+        let from = StreamId::of_ssrc(ssrc).ok_or(Wrong::UnknownStream)?;
         if from.endpoint == own {
             return Err(Wrong::Echo);
         }
-        match (from.kind, header.payload_type) {
+        match (from.kind, payload_type) {
             (StreamKind::Rtx(encoding), RTX_PAYLOAD_TYPE) => {
                 Ok(Self::Retransmission { from, encoding })
             }
             (StreamKind::Rtx(_), _) => Err(Wrong::UnknownStream),
             (StreamKind::Audio, AUDIO_PAYLOAD_TYPE)
             | (StreamKind::Video(_), VIDEO_PAYLOAD_TYPE) => {
-                Ok(if header.has_padding { Self::Padding(from) } else { Self::Media(from) })
+                Ok(if has_padding { Self::Padding(from) } else { Self::Media(from) })
             }
             _ => Err(Wrong::UnknownStream),
         }
@@ -88,31 +92,25 @@ mod tests {
     const RTX: StreamId = StreamId { endpoint: 3, kind: StreamKind::Rtx(1) };
     const JVB: u32 = 0xfeed_beef;
 
-    fn header(first: u8, payload_type: u8, ssrc: u32) -> RtpHeader {
-        let ssrc = ssrc.to_be_bytes();
-        let bytes = [&[first, payload_type, 0, 1, 0, 0, 0, 2][..], &ssrc, &[0, 0, 3]].concat();
-        RtpHeader::parse(&bytes).unwrap()
-    }
-
     #[test]
     fn packets_are_told_apart_by_their_header() {
         let retransmission = Arrival::Retransmission { from: RTX, encoding: 1 };
-        for (first, payload_type, ssrc, own, expected) in [
-            (0x80, VIDEO_PAYLOAD_TYPE, VIDEO.ssrc(), 1, Ok(Arrival::Media(VIDEO))),
-            (0xa0, VIDEO_PAYLOAD_TYPE, VIDEO.ssrc(), 1, Ok(Arrival::Padding(VIDEO))),
-            (0x80, AUDIO_PAYLOAD_TYPE, AUDIO.ssrc(), 1, Ok(Arrival::Media(AUDIO))),
-            (0x80, RTX_PAYLOAD_TYPE, RTX.ssrc(), 1, Ok(retransmission)),
-            (0xa0, RTX_PAYLOAD_TYPE, RTX.ssrc(), 1, Ok(retransmission)),
-            (0xa0, VIDEO_PAYLOAD_TYPE, JVB, 1, Ok(Arrival::OwnPadding)),
-            (0x80, VIDEO_PAYLOAD_TYPE, JVB, 1, Err(Wrong::Payload)),
-            (0x80, VIDEO_PAYLOAD_TYPE, VIDEO.ssrc(), 3, Err(Wrong::Echo)),
-            (0xa0, VIDEO_PAYLOAD_TYPE, 77, 1, Err(Wrong::UnknownStream)),
-            (0x80, AUDIO_PAYLOAD_TYPE, VIDEO.ssrc(), 1, Err(Wrong::UnknownStream)),
-            (0x80, RTX_PAYLOAD_TYPE, VIDEO.ssrc(), 1, Err(Wrong::UnknownStream)),
-            (0x80, VIDEO_PAYLOAD_TYPE, RTX.ssrc(), 1, Err(Wrong::UnknownStream)),
+        for (has_padding, payload_type, ssrc, own, expected) in [
+            (false, VIDEO_PAYLOAD_TYPE, VIDEO.ssrc(), 1, Ok(Arrival::Media(VIDEO))),
+            (true, VIDEO_PAYLOAD_TYPE, VIDEO.ssrc(), 1, Ok(Arrival::Padding(VIDEO))),
+            (false, AUDIO_PAYLOAD_TYPE, AUDIO.ssrc(), 1, Ok(Arrival::Media(AUDIO))),
+            (false, RTX_PAYLOAD_TYPE, RTX.ssrc(), 1, Ok(retransmission)),
+            (true, RTX_PAYLOAD_TYPE, RTX.ssrc(), 1, Ok(retransmission)),
+            (true, VIDEO_PAYLOAD_TYPE, JVB, 1, Ok(Arrival::OwnPadding)),
+            (false, VIDEO_PAYLOAD_TYPE, JVB, 1, Err(Wrong::Payload)),
+            (false, VIDEO_PAYLOAD_TYPE, VIDEO.ssrc(), 3, Err(Wrong::Echo)),
+            (true, VIDEO_PAYLOAD_TYPE, 77, 1, Err(Wrong::UnknownStream)),
+            (false, AUDIO_PAYLOAD_TYPE, VIDEO.ssrc(), 1, Err(Wrong::UnknownStream)),
+            (false, RTX_PAYLOAD_TYPE, VIDEO.ssrc(), 1, Err(Wrong::UnknownStream)),
+            (false, VIDEO_PAYLOAD_TYPE, RTX.ssrc(), 1, Err(Wrong::UnknownStream)),
         ] {
-            let header = header(first, payload_type, ssrc);
-            assert_eq!(Arrival::of(&header, own, &[5, JVB]), expected, "{header:?}");
+            let arrival = Arrival::of(ssrc, payload_type, has_padding, own, &[5, JVB]);
+            assert_eq!(arrival, expected, "{ssrc:x} {payload_type}");
         }
     }
 

@@ -29,11 +29,10 @@ pub(crate) struct ColibriClient {
 }
 
 /// An endpoint that does not exist yet.
-#[derive(Clone, Copy)]
 pub(crate) struct NewEndpoint<'a> {
     pub(crate) plan: &'a EndpointPlan,
-    pub(crate) ice: &'a LocalIce,
-    pub(crate) fingerprint: &'a Fingerprint,
+    /// Its side of the transport, if it is known already.
+    pub(crate) transport: Option<IceUdpTransport>,
     /// Whether it wants a bridge channel.
     pub(crate) sctp: bool,
 }
@@ -47,7 +46,7 @@ impl ColibriClient {
     /// endpoint's own transport is in the same request, which bridges take alike.
     pub(crate) fn create_endpoint(
         &mut self,
-        new: &NewEndpoint<'_>,
+        new: NewEndpoint<'_>,
         create_conference: bool,
     ) -> Result<ConferenceModified, LoadError> {
         let request = ConferenceModify {
@@ -57,6 +56,21 @@ impl ColibriClient {
             ..ConferenceModify::new(self.meeting_id.as_str())
         };
         self.send(&request, create_conference)
+    }
+
+    /// Says an endpoint's side of the transport.
+    pub(crate) fn update_transport(
+        &mut self,
+        number: u32,
+        transport: IceUdpTransport,
+    ) -> Result<(), LoadError> {
+        let transport = Transport { ice: Some(transport), ..Transport::default() };
+        let endpoint =
+            Endpoint { transport: Some(transport), ..Endpoint::new(endpoint_id(number)) };
+        let endpoints = vec![endpoint];
+        let request =
+            ConferenceModify { endpoints, ..ConferenceModify::new(self.meeting_id.as_str()) };
+        self.send(&request, false).map(|_| ())
     }
 
     /// Ends an endpoint.
@@ -160,9 +174,9 @@ pub(crate) fn remote_transport(
     Ok(RemoteTransport { credentials, candidates, fingerprints, setup: Some(Setup::Passive) })
 }
 
-fn endpoint(new: &NewEndpoint<'_>) -> Endpoint {
-    let NewEndpoint { plan, ice, fingerprint, sctp } = *new;
-    let inner = IceUdpTransport {
+/// What a thin endpoint says of its side: it is the DTLS client.
+pub(crate) fn own_transport(ice: &LocalIce, fingerprint: &Fingerprint) -> IceUdpTransport {
+    IceUdpTransport {
         ufrag: Some(ice.ufrag.clone()),
         pwd: Some(ice.password.clone()),
         rtcp_mux: true,
@@ -173,7 +187,11 @@ fn endpoint(new: &NewEndpoint<'_>) -> Endpoint {
             cryptex: false,
         }],
         ..IceUdpTransport::default()
-    };
+    }
+}
+
+fn endpoint(new: NewEndpoint<'_>) -> Endpoint {
+    let NewEndpoint { plan, transport, sctp } = new;
     Endpoint {
         create: true,
         stats_id: Some(format!("load-{}", plan.number)),
@@ -181,7 +199,7 @@ fn endpoint(new: &NewEndpoint<'_>) -> Endpoint {
         medias: vec![audio(), video()],
         transport: Some(Transport {
             ice_controlling: true,
-            ice: Some(inner),
+            ice: transport,
             sctp: sctp.then(Sctp::default),
             ..Transport::default()
         }),
@@ -302,7 +320,7 @@ fn shorten(text: &str) -> String {
 }
 
 const CONFERENCES: &str = "/colibri/v2/conferences";
-const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+pub(crate) const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 const TRANSPORT_CC_URI: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// One for each kind of media, and some more.

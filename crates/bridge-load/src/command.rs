@@ -40,10 +40,16 @@ pub(crate) enum SenderCommand {
 /// The sending side of an endpoint.
 pub(crate) struct SendingEndpoint {
     pub(crate) number: u32,
-    pub(crate) socket: Arc<UdpSocket>,
-    pub(crate) remote: SocketAddr,
-    pub(crate) srtp: SrtpSender,
+    pub(crate) path: SendingPath,
     pub(crate) streams: Vec<StreamPlan>,
+}
+
+/// How an endpoint's packets leave.
+pub(crate) enum SendingPath {
+    /// A thin endpoint's.
+    Thin { socket: Arc<UdpSocket>, remote: SocketAddr, srtp: Box<SrtpSender> },
+    /// A full one's: its connection does all but writing packets.
+    Webrtc(tokio::sync::mpsc::Sender<Vec<u8>>),
 }
 
 /// What was sent so far.
@@ -84,6 +90,12 @@ pub(crate) struct ReceiverSnapshot {
     pub(crate) silent: usize,
     /// Those of all whose bridge channel is to open and has not.
     pub(crate) without_channel: usize,
+    /// Those that got sound but no pictures.
+    pub(crate) without_video: usize,
+    /// Those that were connected and have no path any more.
+    pub(crate) disconnected: usize,
+    /// Since the oldest of the last answered consent checks.
+    pub(crate) oldest_consent: Duration,
     /// Since the thread began.
     pub(crate) counts: ReceptionCounts,
     /// Since the last snapshot.

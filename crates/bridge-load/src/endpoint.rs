@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use bridge_io::UdpSocket as BatchSocket;
 use bridge_rtp::rtcp::MAX_COMPOUND_LEN;
@@ -12,7 +13,7 @@ use bridge_transport::{MIN_BUFFER_LEN, PeerTransport, TransportEvent};
 use bridge_units::Timestamp;
 
 use crate::bridge_channel::VideoWish;
-use crate::command::{SenderCommand, SendingEndpoint};
+use crate::command::{SenderCommand, SendingEndpoint, SendingPath};
 use crate::destination::Destination;
 use crate::incoming_media::{Compounds, IncomingMedia, Tally};
 use crate::reception::Wrong;
@@ -32,6 +33,8 @@ pub(crate) struct Endpoint {
     requested: Timestamp,
     media: IncomingMedia,
     channel: Channel,
+    /// When a consent check was answered for the last time.
+    consent: Timestamp,
 }
 
 /// How far the bridge channel has come.
@@ -88,6 +91,7 @@ impl Endpoint {
             destination: parts.destination,
             transport: parts.transport,
             requested,
+            consent: now,
         })
     }
 
@@ -143,6 +147,7 @@ impl Endpoint {
             let Some(event) = self.transport.poll_event() else { return };
             match event {
                 TransportEvent::DtlsConnected { .. } => self.connected(now, books),
+                TransportEvent::Consent => self.consent = now,
                 TransportEvent::ChannelOpened => self.say_wish(now),
                 TransportEvent::Message(_) => books.tally.counts.messages += 1,
                 TransportEvent::IceFailed | TransportEvent::DtlsFailed(_) => self.fail(books),
@@ -171,6 +176,24 @@ impl Endpoint {
         self.state == State::Connected && self.media.is_empty()
     }
 
+    /// Whether it is connected, hears somebody and sees nobody.
+    pub(crate) fn lacks_video(&self) -> bool {
+        !self.media.is_empty() && !self.media.has_video()
+    }
+
+    /// Whether it was connected and has no path to the bridge any more.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        self.state == State::Connected && self.transport.selected().is_none()
+    }
+
+    /// How long the bridge has not answered a consent check; zero while it connects.
+    pub(crate) fn since_consent(&self, now: Timestamp) -> Duration {
+        match self.state {
+            State::Connected => now.since(self.consent),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Whether it may ask for video on a channel, but cannot yet.
     pub(crate) fn lacks_channel(&self) -> bool {
         matches!(self.channel, Channel::Opening(_))
@@ -178,6 +201,7 @@ impl Endpoint {
 
     fn connected(&mut self, now: Timestamp, books: &mut Books) {
         self.state = State::Connected;
+        self.consent = now;
         books.tally.durations.join.record(now.since(self.requested));
         let Some((_, remote)) = self.transport.selected() else { return };
         if self.plan.streams.is_empty() {
@@ -189,9 +213,11 @@ impl Endpoint {
         let srtp = std::mem::replace(&mut contexts.sender, unused);
         let sending = SendingEndpoint {
             number: self.plan.number,
-            socket: Arc::clone(&self.output),
-            remote,
-            srtp,
+            path: SendingPath::Thin {
+                socket: Arc::clone(&self.output),
+                remote,
+                srtp: Box::new(srtp),
+            },
             streams: self.plan.streams.clone(),
         };
         // Fails only when the run ends.

@@ -79,7 +79,9 @@ impl IncomingMedia {
         let mut moved = tag.is_some_and(|sequence| {
             self.feedback.on_packet(now, sequence, header.ssrc, packet.len())
         });
-        match Arrival::of(&header, self.number, &self.bridge_ssrcs) {
+        let (ssrc, payload_type) = (header.ssrc, header.payload_type);
+        let own = self.number;
+        match Arrival::of(ssrc, payload_type, header.has_padding, own, &self.bridge_ssrcs) {
             Ok(Arrival::Media(stream)) => {
                 moved |= self.handle_media(now, &header, packet.len(), stream, tally, rtcp);
                 if self.sampled {
@@ -145,6 +147,11 @@ impl IncomingMedia {
             .min(self.missing.poll_timeout())
     }
 
+    /// Whether pictures came.
+    pub(crate) fn has_video(&self) -> bool {
+        self.reception.has_video()
+    }
+
     /// Whether no media came.
     pub(crate) fn is_empty(&self) -> bool {
         self.reception.is_empty()
@@ -181,8 +188,10 @@ impl IncomingMedia {
         let is_audio = header.payload_type == AUDIO_PAYLOAD_TYPE;
         self.reports.on_packet(now, header, if is_audio { 48_000 } else { 90_000 });
         let (ssrc, sequence) = (header.ssrc, header.sequence_number);
+        let lost = tally.counts.lost;
         let hole = self.reception.note(ssrc, sequence, may_be_silence, &mut tally.counts);
         if is_audio {
+            tally.counts.note_audio(lost);
             return false;
         }
         let Some(hole) = hole else {

@@ -5,14 +5,16 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, FingerprintHash};
+use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, Fingerprint, FingerprintHash};
 use bridge_io::Clock;
 use bridge_transport::{IceSettings, LocalIce, PeerTransport, TransportContext, TransportSettings};
 
 use crate::arguments::Arguments;
 use crate::bridge_channel::{CHANNEL_LABEL, CHANNEL_PROTOCOL, VideoWish};
-use crate::colibri_client::{ColibriClient, NewEndpoint, bridge_ssrcs, has_sctp, remote_transport};
-use crate::command::{MAX_WAITING_COMMANDS, ReceiverCommand};
+use crate::colibri_client::{
+    ColibriClient, NewEndpoint, bridge_ssrcs, has_sctp, own_transport, remote_transport,
+};
+use crate::command::{MAX_WAITING_COMMANDS, ReceiverCommand, ReceiverSnapshot};
 use crate::destination::Destination;
 use crate::endpoint::{Endpoint, EndpointParts};
 use crate::error::LoadError;
@@ -20,6 +22,8 @@ use crate::random;
 use crate::receiver::ReceiverThread;
 use crate::scenario::{EndpointPlan, Speakers};
 use crate::wall_clock::wall_clock;
+use crate::webrtc_peer::WebrtcPeerParts;
+use crate::webrtc_peers::WebrtcPeers;
 
 /// What all endpoints share.
 pub(crate) struct Joiner {
@@ -34,6 +38,7 @@ pub(crate) struct Joiner {
     certificate: Arc<Certificate>,
     woken: ReceiverThread,
     sweeping: ReceiverThread,
+    webrtc: Option<WebrtcPeers>,
 }
 
 /// Threads that ask the bridge for endpoints, several at a time.
@@ -47,8 +52,8 @@ impl Joiner {
     pub(crate) fn new(
         arguments: &Arguments,
         clock: Clock,
-        woken: ReceiverThread,
-        sweeping: ReceiverThread,
+        [woken, sweeping]: [ReceiverThread; 2],
+        webrtc: Option<WebrtcPeers>,
     ) -> Result<Self, LoadError> {
         let setup = |error: &dyn std::fmt::Display| LoadError::Setup(error.to_string());
         let dtls = DtlsContext::new(DtlsSettings::default(), clock.origin());
@@ -66,6 +71,7 @@ impl Joiner {
             certificate: Arc::new(certificate),
             woken,
             sweeping,
+            webrtc,
         })
     }
 
@@ -74,8 +80,45 @@ impl Joiner {
         ColibriClient::new(self.bridge, self.meeting_id.clone())
     }
 
-    /// Brings one endpoint in; it connects on its receiving thread.
+    /// Brings one endpoint in.
     pub(crate) fn join(
+        &self,
+        client: &mut ColibriClient,
+        plan: EndpointPlan,
+        create_conference: bool,
+    ) -> Result<(), LoadError> {
+        match &self.webrtc {
+            None => self.join_thin(client, plan, create_conference),
+            Some(peers) => self.join_webrtc(peers, client, plan, create_conference),
+        }
+    }
+
+    /// The bridge's side has to be known before a full endpoint says its own.
+    fn join_webrtc(
+        &self,
+        peers: &WebrtcPeers,
+        client: &mut ColibriClient,
+        plan: EndpointPlan,
+        create_conference: bool,
+    ) -> Result<(), LoadError> {
+        let number = plan.number;
+        let requested = self.clock.now();
+        let new = NewEndpoint { plan: &plan, transport: None, sctp: self.wish.is_some() };
+        let answer = client.create_endpoint(new, create_conference)?;
+        let remote = remote_transport(&answer, number, self.destination)?;
+        let parts = WebrtcPeerParts {
+            plan,
+            speakers: self.speakers,
+            bridge_ssrcs: bridge_ssrcs(&answer),
+            requested,
+            wish: self.wish.filter(|_| has_sctp(&answer, number)),
+            shared: peers.shared(),
+        };
+        client.update_transport(number, peers.connect(parts, &remote)?)
+    }
+
+    /// It connects on its receiving thread.
+    fn join_thin(
         &self,
         client: &mut ColibriClient,
         plan: EndpointPlan,
@@ -85,13 +128,9 @@ impl Joiner {
             LocalIce { ufrag: random::hex(4), password: random::hex(16), controlling: false };
         let fingerprint = self.certificate.fingerprint(FingerprintHash::Sha256);
         let requested = self.clock.now();
-        let new = NewEndpoint {
-            plan: &plan,
-            ice: &local,
-            fingerprint: &fingerprint,
-            sctp: self.wish.is_some(),
-        };
-        let answer = client.create_endpoint(&new, create_conference)?;
+        let own = Some(own_transport(&local, &fingerprint));
+        let new = NewEndpoint { plan: &plan, transport: own, sctp: self.wish.is_some() };
+        let answer = client.create_endpoint(new, create_conference)?;
         let remote = remote_transport(&answer, plan.number, self.destination)?;
         let target = remote.candidates.first().map(|candidate| candidate.address);
         let target = target.ok_or_else(|| LoadError::Answer("no candidate".into()))?;
@@ -129,6 +168,11 @@ impl Joiner {
         thread.command(ReceiverCommand::Add(Box::new(endpoint)))
     }
 
+    /// Of the certificate that all thin endpoints share.
+    pub(crate) fn fingerprint(&self, hash: FingerprintHash) -> Fingerprint {
+        self.certificate.fingerprint(hash)
+    }
+
     /// Takes an endpoint out again.
     pub(crate) fn leave(&self, client: &mut ColibriClient, number: u32) -> Result<(), LoadError> {
         client.expire_endpoint(number)?;
@@ -136,8 +180,10 @@ impl Joiner {
         self.sweeping.command(ReceiverCommand::Remove(number))
     }
 
-    pub(crate) const fn receivers(&self) -> [&ReceiverThread; 2] {
-        [&self.woken, &self.sweeping]
+    /// What all endpoints received.
+    pub(crate) fn snapshots(&self) -> Result<Vec<ReceiverSnapshot>, LoadError> {
+        let thin = [&self.woken, &self.sweeping].into_iter().map(ReceiverThread::snapshot);
+        thin.chain(self.webrtc.iter().map(|peers| Ok(peers.snapshot()))).collect()
     }
 }
 
@@ -196,7 +242,7 @@ fn work(joiner: &Joiner, waiting: &Mutex<Receiver<EndpointPlan>>, failed: &SyncS
 }
 
 /// A socket of its own, at the address from which `target` is reached.
-fn socket_towards(target: SocketAddr) -> std::io::Result<UdpSocket> {
+pub(crate) fn socket_towards(target: SocketAddr) -> std::io::Result<UdpSocket> {
     let any: IpAddr = match target {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bridge_io::Clock;
 use bridge_units::Timestamp;
 
-use crate::command::{Durations, ReceiverSnapshot, SenderSnapshot};
+use crate::command::{Durations, SenderSnapshot};
 use crate::error::LoadError;
 use crate::join::Joiner;
 use crate::process_usage::{MachineUsage, ProcessUsage};
@@ -22,6 +22,9 @@ pub(crate) struct Sample {
     pub(crate) connected: usize,
     pub(crate) silent: usize,
     pub(crate) without_channel: usize,
+    pub(crate) without_video: usize,
+    pub(crate) disconnected: usize,
+    pub(crate) oldest_consent: Duration,
     pub(crate) bridge: Option<ProcessUsage>,
     pub(crate) generator: ProcessUsage,
     pub(crate) machine: MachineUsage,
@@ -64,13 +67,15 @@ impl Meter {
             ..Sample::default()
         };
         let mut durations = Durations::new();
-        for receiver in joiner.receivers() {
-            let snapshot: ReceiverSnapshot = receiver.snapshot()?;
+        for snapshot in joiner.snapshots()? {
             sample.received.add(&snapshot.counts);
             sample.endpoints += snapshot.endpoints;
             sample.connected += snapshot.connected;
             sample.silent += snapshot.silent;
             sample.without_channel += snapshot.without_channel;
+            sample.without_video += snapshot.without_video;
+            sample.disconnected += snapshot.disconnected;
+            sample.oldest_consent = sample.oldest_consent.max(snapshot.oldest_consent);
             durations.add(&snapshot.durations);
         }
         Ok((sample, durations))
@@ -108,8 +113,23 @@ impl Window {
         self.loss(self.end.received.lost.saturating_sub(self.begin.received.lost))
     }
 
+    /// The same of sound alone.
+    pub(crate) fn audio_loss_ratio(&self) -> f64 {
+        let (begin, end) = (&self.begin.received, &self.end.received);
+        let lost = end.audio_lost.saturating_sub(begin.audio_lost);
+        loss(lost, end.audio_packets - begin.audio_packets)
+    }
+
+    /// The same of pictures alone.
+    pub(crate) fn video_loss_ratio(&self) -> f64 {
+        let lost = |counts: &ReceptionCounts| counts.lost.saturating_sub(counts.audio_lost);
+        let came = |counts: &ReceptionCounts| counts.packets - counts.audio_packets;
+        let (begin, end) = (&self.begin.received, &self.end.received);
+        loss(lost(end).saturating_sub(lost(begin)), came(end) - came(begin))
+    }
+
     fn loss(&self, lost: u64) -> f64 {
-        ratio(lost as f64, (lost + self.packets_out()) as f64).unwrap_or(0.0)
+        loss(lost, self.packets_out())
     }
 
     /// Of a second: packets that left the bridge.
@@ -160,6 +180,10 @@ impl Window {
     }
 }
 
+fn loss(lost: u64, came: u64) -> f64 {
+    ratio(lost as f64, (lost + came) as f64).unwrap_or(0.0)
+}
+
 /// `None` if there is nothing to divide by.
 pub(crate) fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then_some(part / whole)
@@ -203,6 +227,16 @@ mod tests {
         assert!((all - 0.2).abs() < 1e-9 && (busiest - 0.1).abs() < 1e-9);
         // One core was busy, of which bridge and generator had a fifth each.
         assert!((window.other_cpu_ratio().unwrap() - 0.6).abs() < 1e-9);
+    }
+
+    #[test]
+    fn sound_and_pictures_are_told_apart() {
+        let begin = sample(10, 1_000, 5);
+        let mut end = sample(20, 2_000, 105);
+        (end.received.audio_packets, end.received.audio_lost) = (99, 1);
+        let window = Window { begin, end, durations: Durations::new() };
+        assert!((window.audio_loss_ratio() - 0.01).abs() < 1e-9);
+        assert!((window.video_loss_ratio() - 99.0 / 1_000.0).abs() < 1e-9);
     }
 
     #[test]

@@ -140,11 +140,20 @@ impl ReceiverLoop {
 
     fn snapshot(&mut self) -> ReceiverSnapshot {
         let with = |state| self.endpoints.values().filter(move |e| e.state == state).count();
+        let now = self.clock.now();
         let snapshot = ReceiverSnapshot {
             endpoints: self.endpoints.len(),
             connected: with(State::Connected),
             silent: self.endpoints.values().filter(|endpoint| endpoint.is_silent()).count(),
             without_channel: self.endpoints.values().filter(|e| e.lacks_channel()).count(),
+            without_video: self.endpoints.values().filter(|e| e.lacks_video()).count(),
+            disconnected: self.endpoints.values().filter(|e| e.is_disconnected()).count(),
+            oldest_consent: self
+                .endpoints
+                .values()
+                .map(|endpoint| endpoint.since_consent(now))
+                .max()
+                .unwrap_or_default(),
             counts: self.books.tally.counts,
             durations: self.books.tally.durations.clone(),
         };

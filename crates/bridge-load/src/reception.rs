@@ -2,6 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::stream_id::{StreamId, StreamKind};
+
 /// Something that must not happen. One of these fails the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrong {
@@ -21,12 +23,14 @@ pub(crate) enum Wrong {
     NotConnected,
     /// An endpoint whose bridge channel did not open, although the bridge offered it.
     NoChannel,
+    /// An endpoint that asked for video and got sound only.
+    NoVideo,
     /// An endpoint that got no media.
     Silent,
 }
 
 impl Wrong {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Malformed,
         Self::UnknownStream,
         Self::Echo,
@@ -35,6 +39,7 @@ impl Wrong {
         Self::Duplicate,
         Self::NotConnected,
         Self::NoChannel,
+        Self::NoVideo,
         Self::Silent,
     ];
 
@@ -49,6 +54,7 @@ impl Wrong {
             Self::Duplicate => "duplicate",
             Self::NotConnected => "not_connected",
             Self::NoChannel => "no_channel",
+            Self::NoVideo => "no_video",
             Self::Silent => "silent",
         }
     }
@@ -100,8 +106,12 @@ pub(crate) struct ReceptionCounts {
     pub(crate) feedback: u64,
     /// Messages on bridge channels.
     pub(crate) messages: u64,
+    /// Those of `packets` that are sound.
+    pub(crate) audio_packets: u64,
     /// Sequence numbers that are missing so far, recovered or not.
     pub(crate) lost: u64,
+    /// Those of them that are sound's.
+    pub(crate) audio_lost: u64,
     /// Those of them that came as retransmissions.
     pub(crate) recovered: u64,
     /// Packets that were opened and compared.
@@ -118,10 +128,21 @@ impl ReceptionCounts {
         self.asked += other.asked;
         self.feedback += other.feedback;
         self.messages += other.messages;
+        self.audio_packets += other.audio_packets;
         self.lost += other.lost;
+        self.audio_lost += other.audio_lost;
         self.recovered += other.recovered;
         self.opened += other.opened;
         self.wrong.add(&other.wrong);
+    }
+}
+
+impl ReceptionCounts {
+    /// The last packet was of sound; before it, `lost` were missing.
+    pub(crate) fn note_audio(&mut self, lost: u64) {
+        self.audio_packets += 1;
+        // A late packet fills a hole.
+        self.audio_lost = (self.audio_lost + self.lost).saturating_sub(lost);
     }
 }
 
@@ -188,9 +209,22 @@ impl Reception {
         sequence: u16,
         counts: &mut ReceptionCounts,
     ) -> bool {
-        let recovered = self.streams.get_mut(&ssrc).is_some_and(|stream| stream.fill(sequence));
+        let stream = self.streams.get_mut(&ssrc);
+        let recovered =
+            stream.is_some_and(|stream| !stream.is_ahead(sequence) && stream.fill(sequence));
         counts.recovered += u64::from(recovered);
         recovered
+    }
+
+    /// Whether this packet arrived already, or may have: it is too old to tell.
+    pub(crate) fn knows(&self, ssrc: u32, sequence: u16) -> bool {
+        self.streams.get(&ssrc).is_some_and(|stream| stream.knows(sequence))
+    }
+
+    /// Whether pictures arrived.
+    pub(crate) fn has_video(&self) -> bool {
+        let kinds = self.streams.keys().filter_map(|ssrc| StreamId::of_ssrc(*ssrc));
+        kinds.into_iter().any(|stream| matches!(stream.kind, StreamKind::Video(_)))
     }
 
     /// Whether nothing arrived.
@@ -218,12 +252,21 @@ impl Continuity {
 
     /// Notes a packet that is not ahead; whether it was missing.
     fn fill(&mut self, sequence: u16) -> bool {
-        let behind = self.highest.wrapping_sub(sequence);
-        let was_missing = behind < WINDOW && !self.has(sequence);
+        let was_missing = !self.knows(sequence);
         if was_missing {
             self.set(sequence, true);
         }
         was_missing
+    }
+
+    /// Of packets that are ahead, none is known.
+    fn knows(&self, sequence: u16) -> bool {
+        let behind = self.highest.wrapping_sub(sequence);
+        !self.is_ahead(sequence) && (behind >= WINDOW || self.has(sequence))
+    }
+
+    const fn is_ahead(&self, sequence: u16) -> bool {
+        sequence.wrapping_sub(self.highest).cast_signed() > 0
     }
 
     fn has(&self, sequence: u16) -> bool {
@@ -296,6 +339,10 @@ mod tests {
             assert_eq!(reception.recover(7, sequence, &mut counts), needed, "{sequence}");
         }
         assert!(!reception.recover(8, 0, &mut counts));
+        for (sequence, known) in [(3, true), (2, false), (4, false), (0, false), (65_000, true)] {
+            assert_eq!(reception.knows(7, sequence), known, "{sequence}");
+        }
+        assert!(!reception.knows(8, 3));
         assert_eq!((counts.lost, counts.recovered, counts.wrong.total()), (2, 1, 0));
     }
 
@@ -307,7 +354,10 @@ mod tests {
             reception.note(ssrc, 5, false, &mut counts);
             reception.note(ssrc, 6, false, &mut counts);
         }
-        assert!(!reception.is_empty());
+        assert!(!reception.is_empty() && !reception.has_video());
+        let video = StreamId { endpoint: 3, kind: StreamKind::Video(0) };
+        reception.note(video.ssrc(), 5, false, &mut counts);
+        assert!(reception.has_video());
         assert_eq!(counts, ReceptionCounts::default());
     }
 }

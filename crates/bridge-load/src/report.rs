@@ -8,6 +8,7 @@ use crate::arguments::Arguments;
 use crate::command::Durations;
 use crate::histogram::Histogram;
 use crate::measurement::{Sample, Window, ratio};
+use crate::overload::Overload;
 use crate::reception::{Wrong, WrongCounts};
 use crate::scenario::{self, Scenario};
 
@@ -86,6 +87,8 @@ pub struct Report {
     pub series: Vec<Point>,
     /// What was raised, step by step.
     pub steps: Vec<Step>,
+    /// Beyond the bridge's limit and back, where that was done.
+    pub overload: Option<Overload>,
 }
 
 /// The distribution of a duration; `None` where nothing was measured.
@@ -152,6 +155,7 @@ impl Report {
         let mut wrong: WrongCounts = after.received.wrong;
         wrong.add_many(Wrong::Silent, silent(arguments, after));
         wrong.add_many(Wrong::NoChannel, after.without_channel as u64);
+        wrong.add_many(Wrong::NoVideo, without_video(arguments, after));
         Self {
             scenario: arguments.scenario.name(),
             bridge: format!("http://{}", arguments.bridge.address),
@@ -192,6 +196,7 @@ impl Report {
             error_kinds: wrong.iter().collect(),
             series: Vec::new(),
             steps: Vec::new(),
+            overload: None,
         }
     }
 
@@ -199,6 +204,11 @@ impl Report {
         self.bridge_rss_bytes_per_hour = growth_per_hour(&series);
         self.series = series;
         self.steps = steps;
+        self
+    }
+
+    pub(crate) const fn with_overload(mut self, overload: Overload) -> Self {
+        self.overload = Some(overload);
         self
     }
 
@@ -296,6 +306,7 @@ impl Report {
             "error_kinds": kinds,
             "highest_good_step": self.highest_good().copied().map(Step::to_json),
             "steps": self.steps.iter().copied().map(Step::to_json).collect::<Vec<_>>(),
+            "overload": self.overload.map(Overload::to_json),
             "series": self.series.iter().copied().map(Point::to_json).collect::<Vec<_>>(),
             "passed": self.passed(),
         })
@@ -410,6 +421,13 @@ impl Step {
 fn silent(arguments: &Arguments, after: Sample) -> u64 {
     let senders = usize::from(scenario::has_one_sender(arguments.scenario));
     after.silent.saturating_sub(senders) as u64
+}
+
+/// Endpoints that asked for video, were heard, and did not get any.
+fn without_video(arguments: &Arguments, after: Sample) -> u64 {
+    let is_asked_for = arguments.max_height > 0 && arguments.last_n != Some(0);
+    let is_sent = arguments.scenario != Scenario::Audio;
+    if is_asked_for && is_sent { after.without_video as u64 } else { 0 }
 }
 
 /// The share of a single sender's packets that reached the receivers. Where there are encodings or
@@ -562,6 +580,18 @@ pub(crate) mod tests {
         let report = Report::new(&arguments, &window, samples, &Durations::new());
         assert!((report.loss_ratio - 2.0 / 92.0).abs() < 1e-9);
         assert!((report.loss_before_repair_ratio - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn sound_without_pictures_is_an_error_where_pictures_were_asked_for() {
+        let bridge = "http://127.0.0.1:8080".parse().unwrap();
+        let after = Sample { without_video: 3, ..Sample::default() };
+        let count = |arguments: Arguments| without_video(&arguments, after);
+        let meeting = Arguments::new(bridge, Scenario::Meeting);
+        assert_eq!(count(meeting.clone()), 3);
+        assert_eq!(count(Arguments { last_n: Some(0), ..meeting.clone() }), 0);
+        assert_eq!(count(Arguments { max_height: 0, ..meeting }), 0);
+        assert_eq!(count(Arguments::new(bridge, Scenario::Audio)), 0);
     }
 
     #[test]

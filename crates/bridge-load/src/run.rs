@@ -7,17 +7,19 @@ use std::time::Duration;
 use bridge_io::Clock;
 use bridge_units::Timestamp;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Peers};
 use crate::command::{Durations, SenderCommand};
 use crate::error::LoadError;
 use crate::join::{JoinPool, Joiner};
 use crate::measurement::{Meter, Sample, Window};
+use crate::overload;
 use crate::ramp;
 use crate::receiver::{ReceiverThread, Waiting};
 use crate::report::{Point, Report, Step};
 use crate::scenario::{self, EndpointPlan, Scenario};
 use crate::sender::SenderThread;
 use crate::video_frames::VideoShape;
+use crate::webrtc_peers::WebrtcPeers;
 
 /// Makes the run that the command line asks for.
 ///
@@ -31,6 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<Report, LoadError> {
         }
         Scenario::Ramp => ramp::ramp(&mut session),
         Scenario::JoinStorm => ramp::join_storm(&mut session),
+        Scenario::Overload => overload::overload(&mut session),
     };
     // The bridge has to be given back as it was, also after a failure.
     let expired = session.joiner.client().expire_conference();
@@ -62,7 +65,11 @@ impl<'a> Session<'a> {
             |name, waiting| ReceiverThread::start(name, clock, waiting, sender.commands());
         let woken = receiver("load-sampled", Waiting::Woken)?;
         let sweeping = receiver("load-receive", Waiting::Sweeping)?;
-        let joiner = Arc::new(Joiner::new(arguments, clock, woken, sweeping)?);
+        let webrtc = match arguments.peers {
+            Peers::Thin => None,
+            Peers::Webrtc => Some(WebrtcPeers::start(arguments, clock, sender.commands())?),
+        };
+        let joiner = Arc::new(Joiner::new(arguments, clock, [woken, sweeping], webrtc)?);
         let pool = JoinPool::start(&joiner)?;
         let (before, _) = meter.sample(&sender, &joiner)?;
         Ok(Self {

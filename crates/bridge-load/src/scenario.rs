@@ -17,6 +17,8 @@ pub enum Scenario {
     Ramp,
     /// A meeting with churn.
     Soak,
+    /// Twice what the bridge can do, and back.
+    Overload,
 }
 
 /// What one endpoint does.
@@ -51,6 +53,13 @@ impl Speakers {
     }
 }
 
+impl EndpointPlan {
+    /// An endpoint that sends nothing and is never measured.
+    pub(crate) const fn idle() -> Self {
+        Self { number: 0, streams: Vec::new(), last_n: None, sampled: false, place: Place::Between }
+    }
+}
+
 /// A receiver's place in the order of joining, which is the order in which bridges serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -61,8 +70,15 @@ pub(crate) enum Place {
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 6] =
-        [Self::OneToMany, Self::Audio, Self::Meeting, Self::JoinStorm, Self::Ramp, Self::Soak];
+    pub const ALL: [Self; 7] = [
+        Self::OneToMany,
+        Self::Audio,
+        Self::Meeting,
+        Self::JoinStorm,
+        Self::Ramp,
+        Self::Soak,
+        Self::Overload,
+    ];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -73,6 +89,7 @@ impl Scenario {
             Self::JoinStorm => "join-storm",
             Self::Ramp => "ramp",
             Self::Soak => "soak",
+            Self::Overload => "overload",
         }
     }
 
@@ -104,6 +121,7 @@ pub(crate) fn endpoint(arguments: &Arguments, number: u32, count: u32) -> Endpoi
     let first = u32::from(has_one_sender(arguments.scenario));
     let is_audible = Speakers::new(arguments).include(number);
     let streams: Vec<StreamKind> = match arguments.scenario {
+        Scenario::Overload if number == 0 => video.chain([StreamKind::Audio]).collect(),
         scenario if has_one_sender(scenario) && number == 0 => video.collect(),
         scenario if has_one_sender(scenario) => Vec::new(),
         Scenario::Audio => vec![StreamKind::Audio],
@@ -125,7 +143,10 @@ pub(crate) fn endpoint(arguments: &Arguments, number: u32, count: u32) -> Endpoi
 
 /// Whether endpoint 0 sends and all others only receive.
 pub(crate) const fn has_one_sender(scenario: Scenario) -> bool {
-    matches!(scenario, Scenario::OneToMany | Scenario::Ramp | Scenario::JoinStorm)
+    matches!(
+        scenario,
+        Scenario::OneToMany | Scenario::Ramp | Scenario::JoinStorm | Scenario::Overload
+    )
 }
 
 /// The first and the last receiver, and others evenly between them. Endpoint 0 is the sender where
@@ -149,6 +170,7 @@ mod tests {
         for (scenario, endpoints_wanted, senders, streams) in [
             (Scenario::OneToMany, 101, 1, 1),
             (Scenario::Ramp, 101, 1, 1),
+            (Scenario::Overload, 101, 1, 2),
             (Scenario::Audio, 5, 5, 5),
             (Scenario::Meeting, 5, 5, 10),
         ] {

@@ -13,7 +13,9 @@ use bridge_srtp::{MAX_RTCP_OVERHEAD, MAX_RTP_OVERHEAD};
 use bridge_units::Timestamp;
 use rustc_hash::FxHashMap;
 
-use crate::command::{MAX_WAITING_COMMANDS, SenderCommand, SenderSnapshot, SendingEndpoint};
+use crate::command::{
+    MAX_WAITING_COMMANDS, SenderCommand, SenderSnapshot, SendingEndpoint, SendingPath,
+};
 use crate::error::LoadError;
 use crate::media_stream::{MediaStream, WrittenPacket};
 use crate::stream_id::{StreamId, StreamKind};
@@ -259,13 +261,21 @@ impl Sending {
 
     /// The bytes that went out; `None` if the kernel took none.
     fn seal_and_send(&mut self, plain: &[u8], written: WrittenPacket) -> Option<u64> {
-        let mut sealed = [0; MAX_PACKET_LEN];
         self.transport_sequence = self.transport_sequence.wrapping_add(1);
-        let (header, payload) = plain.get(..written.len)?.split_at(written.header_len);
-        let len = self.endpoint.srtp.seal_rtp(header, payload, &mut sealed).ok()?;
-        let datagram = sealed.get(..len)?;
-        self.endpoint.socket.send_to(datagram, self.endpoint.remote).ok()?;
-        Some(len as u64)
+        let plain = plain.get(..written.len)?;
+        match &mut self.endpoint.path {
+            SendingPath::Thin { socket, remote, srtp } => {
+                let mut sealed = [0; MAX_PACKET_LEN];
+                let (header, payload) = plain.split_at(written.header_len);
+                let len = srtp.seal_rtp(header, payload, &mut sealed).ok()?;
+                socket.send_to(sealed.get(..len)?, *remote).ok()?;
+                Some(len as u64)
+            }
+            SendingPath::Webrtc(packets) => {
+                packets.try_send(plain.to_vec()).ok()?;
+                Some(plain.len() as u64)
+            }
+        }
     }
 
     fn send_reports(&mut self, now: Timestamp, wall_clock: WallClock) {
@@ -279,12 +289,14 @@ impl Sending {
         self.send_rtcp(&compound);
     }
 
+    /// Full endpoints have reports of their own.
     fn send_rtcp(&mut self, compound: &[u8]) {
+        let SendingPath::Thin { socket, remote, srtp } = &mut self.endpoint.path else { return };
         let mut sealed = [0; MAX_COMPOUND_LEN + MAX_RTCP_OVERHEAD];
-        if let Ok(len) = self.endpoint.srtp.seal_rtcp(compound, &mut sealed) {
+        if let Ok(len) = srtp.seal_rtcp(compound, &mut sealed) {
             let datagram = sealed.get(..len).unwrap_or_default();
             // As good as lost on the way.
-            let _ = self.endpoint.socket.send_to(datagram, self.endpoint.remote);
+            let _ = socket.send_to(datagram, *remote);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::overload::Overload;
 use crate::report::{Quantiles, Report};
 
 /// A table with a line for each figure.
@@ -43,8 +44,12 @@ pub(crate) fn rows(report: &Report) -> Vec<(&'static str, String)> {
     let number = |value: Option<f64>, unit: &str| {
         value.map_or("-".to_owned(), |value| format!("{value:.2} {unit}").trim_end().to_owned())
     };
+    let mut rows = Vec::new();
+    if let Some(overload) = &report.overload {
+        rows.extend(overload_rows(overload));
+    }
     let bits = report.per_second(report.bytes_out) * 8.0 / 1e6;
-    vec![
+    let figures = vec![
         ("scenario", report.scenario.to_owned()),
         ("bridge", report.bridge.clone()),
         ("endpoints", report.endpoints.to_string()),
@@ -99,6 +104,29 @@ pub(crate) fn rows(report: &Report) -> Vec<(&'static str, String)> {
         ("cores used by others", number(report.other_cpu_ratio, "")),
         ("packets opened, compared", report.packets_opened.to_string()),
         ("wrong", report.errors().to_string()),
+    ];
+    figures.into_iter().chain(rows).collect()
+}
+
+fn overload_rows(overload: &Overload) -> Vec<(&'static str, String)> {
+    let percent = |ratio: f64| format!("{:.4} %", 100.0 * ratio);
+    let [health, allocation] =
+        [overload.slowest_health, overload.slowest_allocation].map(|d| milliseconds(Some(d)));
+    vec![
+        ("capacity", format!("{:.0} packets of video in a second", overload.capacity)),
+        ("overload", format!("{:.0} packets of video in a second", overload.rate)),
+        ("video lost in overload", percent(overload.video_loss_ratio)),
+        ("sound lost in overload", percent(overload.audio_loss_ratio)),
+        ("lost after it", percent(overload.loss_ratio_after)),
+        ("delivered after it", percent(overload.delivered_ratio_after)),
+        ("oldest consent", format!("{:.1} s", overload.oldest_consent.as_secs_f64())),
+        ("disconnected", overload.disconnected.to_string()),
+        ("slowest health answer", health),
+        ("slowest new conference", allocation),
+        (
+            "requests in overload",
+            format!("{}, {} failed", overload.requests, overload.requests_failed),
+        ),
     ]
 }
 

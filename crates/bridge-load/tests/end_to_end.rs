@@ -5,73 +5,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod common;
+
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bridge_load::{Arguments, Report, Scenario, run};
-
-struct Bridge {
-    process: Child,
-    http: u16,
-    udp: u16,
-    _directory: tempfile::TempDir,
-}
-
-impl Bridge {
-    fn start() -> Self {
-        let binary = std::env::var("VIDEOBRIDGE_BIN").expect("VIDEOBRIDGE_BIN names the bridge");
-        let (http, udp) = (free_tcp_port(), free_udp_port());
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("jvb.conf");
-        let configuration = format!(
-            "videobridge {{ ice.udp.port = {udp}, apis.rest.enabled = true\n\
-             http-servers.private {{ host = \"127.0.0.1\", port = {http} }}\n\
-             health.require-valid-address = false }}\n\
-             ice4j.harvest {{ use-loopback-addresses = true, allowed-interfaces = [\"lo\"]\n\
-             use-ipv6 = false }}"
-        );
-        std::fs::write(&file, configuration).unwrap();
-        let process = Command::new(binary)
-            .arg("--config")
-            .arg(&file)
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let bridge = Self { process, http, udp, _directory: directory };
-        for _ in 0..200 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, http)).is_ok() {
-                return bridge;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the bridge does not listen");
-    }
-
-    fn arguments(&self, scenario: Scenario) -> Arguments {
-        Arguments {
-            receivers: 5,
-            participants: 4,
-            duration: Duration::from_secs(2),
-            warm_up: Duration::from_millis(500),
-            pid: Some(self.process.id()),
-            ..Arguments::new(format!("http://127.0.0.1:{}", self.http).parse().unwrap(), scenario)
-        }
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use bridge_load::{Arguments, Peers, Report, Scenario, run};
+use common::Bridge;
 
 /// A network between generator and bridge: the bridge's port at another address of loopback.
 struct Network {
@@ -152,7 +97,7 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)>
 }
 
 fn through(fate: Fate) -> Report {
-    let bridge = Bridge::start();
+    let bridge = Bridge::start("");
     let _network = Network::start(bridge.udp, fate);
     let arguments =
         Arguments { connect_to: Some(NETWORK.into()), ..bridge.arguments(Scenario::OneToMany) };
@@ -166,7 +111,7 @@ fn errors(report: &Report, name: &str) -> u64 {
 #[test]
 #[ignore = "needs the bridge's binary"]
 fn a_bridge_is_measured_and_nothing_is_wrong() {
-    let bridge = Bridge::start();
+    let bridge = Bridge::start("");
     for (scenario, least) in
         [(Scenario::OneToMany, 1_000), (Scenario::Audio, 500), (Scenario::Meeting, 2_000)]
     {
@@ -178,6 +123,23 @@ fn a_bridge_is_measured_and_nothing_is_wrong() {
         assert!(report.channel_messages > 0, "{report:?}");
         assert!(report.packets_opened > 500 && report.delay_last.p99.is_some());
         assert!(report.bridge_cpu_us_per_packet_out.is_some_and(|micros| micros > 0.0));
+    }
+}
+
+#[test]
+#[ignore = "needs the bridge's binary"]
+fn full_peers_get_what_thin_ones_get() {
+    let bridge = Bridge::start("");
+    for scenario in [Scenario::OneToMany, Scenario::Meeting, Scenario::Audio] {
+        let [thin, full] = [Peers::Thin, Peers::Webrtc].map(|peers| {
+            let warm_up = Duration::from_secs(2);
+            // As little as a busy machine can do: delays are not what is compared.
+            let small = Arguments { rate: 50.0, warm_up, ..bridge.arguments(scenario) };
+            let report = run(&Arguments { peers, ..small }).unwrap();
+            assert!(report.passed(), "{peers:?}: {report:?}");
+            report.packets_out as f64
+        });
+        assert!((0.95..1.05).contains(&(full / thin)), "{scenario:?}: {full} against {thin}");
     }
 }
 
@@ -220,14 +182,6 @@ fn silence_fails_the_run() {
     let report = through(|_, _| false);
     assert!(!report.passed());
     assert_eq!(errors(&report, "silent"), 5);
-}
-
-fn free_tcp_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-fn free_udp_port() -> u16 {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 const NETWORK: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);

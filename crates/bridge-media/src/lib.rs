@@ -1,11 +1,13 @@
 //! Per-stream work: what a source sends, what each receiver gets of it, and how losses are repaired.
 //! Who speaks ([`SpeechActivity`]) and what becomes of sound ([`AudioStream`], [`RedStream`]).
 //!
-//! A [`BandwidthAllocator`] decides which layers of which sources a receiver gets. A [`MediaSource`] knows the encodings and layers of one sent source. A [`SourceProjection`] turns
-//! its packets into one flawless stream for one receiver (JVB: `AdaptiveSourceProjection`). A
-//! [`SourceHistory`] keeps the packets of a source once for all receivers; [`MissingPackets`] asks
-//! the sender for what was lost. No clocks, sockets or threads: times are passed in, and packets go
-//! through without allocation once their stream runs.
+//! [`EndpointReception`] is what becomes of an endpoint's packets before they are forwarded: a
+//! [`MediaSource`] knows the encodings and layers of one sent source, and [`MissingPackets`] asks the
+//! sender for what was lost. A [`BandwidthAllocator`] decides which layers of which sources a receiver
+//! gets. A [`SourceProjection`] turns the packets of a source into one flawless stream for one
+//! receiver (JVB: `AdaptiveSourceProjection`), and [`SsrcRewriting`] puts those of many sources on few
+//! SSRCs. A [`SourceHistory`] keeps the packets of a source once for all receivers. No clocks, sockets
+//! or threads: times are passed in, and packets go through without allocation once their stream runs.
 
 #![forbid(unsafe_code)]
 

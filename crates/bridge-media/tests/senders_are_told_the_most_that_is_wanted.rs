@@ -61,7 +61,7 @@ fn each_change_of_the_maximum_is_told_at_once() {
     let mut constraints = with_sources(&["a-v0", "b-v0"]);
     expect(&mut constraints, &[]);
     constraints.set_receiver(&local("x"), [("a-v0", px(720)), ("b-v0", px(0))]);
-    expect(&mut constraints, &[("a-v0", 720)]);
+    expect(&mut constraints, &[("a-v0", 720), ("b-v0", 0)]);
     constraints.set_receiver(&local("y"), [("a-v0", px(180)), ("b-v0", px(180))]);
     expect(&mut constraints, &[("b-v0", 180)]);
     constraints.set_receiver(&local("y"), [("a-v0", px(360)), ("b-v0", px(180))]);
@@ -74,6 +74,20 @@ fn each_change_of_the_maximum_is_told_at_once() {
     expect(&mut constraints, &[("a-v0", 0), ("b-v0", 0)]);
     constraints.remove_receiver(&local("y"));
     expect(&mut constraints, &[]);
+}
+
+#[test]
+fn a_sender_is_told_the_first_time_even_that_nobody_wants_its_source() {
+    let mut constraints = with_sources(&["a-v0"]);
+    constraints.set_receiver(&local("x"), [("a-v0", px(0))]);
+    expect(&mut constraints, &[("a-v0", 0)]);
+    constraints.set_receiver(&local("y"), [("a-v0", px(0))]);
+    expect(&mut constraints, &[]);
+    // Nor is it told twice when the wish comes before the source.
+    constraints.set_receiver(&local("x"), [("b-v0", px(0))]);
+    expect(&mut constraints, &[]);
+    constraints.add_source("b-v0");
+    expect(&mut constraints, &[("b-v0", 0)]);
 }
 
 #[test]
@@ -115,7 +129,7 @@ fn a_new_channel_is_told_all_again() {
     constraints.repeat("a-v0");
     constraints.repeat("a-v1");
     constraints.repeat("unknown");
-    expect(&mut constraints, &[("a-v0", 720)]);
+    expect(&mut constraints, &[("a-v0", 720), ("a-v1", 0)]);
     constraints.set_receiver(&local("x"), [("a-v0", px(0)), ("a-v1", px(0))]);
     constraints.repeat("a-v0");
     expect(&mut constraints, &[("a-v0", 0)]);
@@ -206,8 +220,10 @@ proptest! {
                 let max = heights.map(|h| px(*h)).max().unwrap_or(MaxHeight::ZERO);
                 prop_assert_eq!(constraints.max_height(&source(s)), max);
                 if present.contains(&s) {
-                    let known = known.get(&source(s)).copied().unwrap_or(0);
-                    prop_assert_eq!(known, max.to_signaled());
+                    let known = known.get(&source(s)).copied();
+                    let is_wanted = wanted.values().any(|map| map.contains_key(&s));
+                    prop_assert!(known.is_some() || !is_wanted);
+                    prop_assert_eq!(known.unwrap_or(0), max.to_signaled());
                 }
             }
         }

@@ -106,7 +106,7 @@ fn full_svc_goes_down_at_once_and_up_on_a_key_frame() {
 
 #[test]
 fn k_svc_needs_a_key_frame_in_both_directions() {
-    for (from, to) in [(2, 1), (1, 2)] {
+    for (from, to) in [(2, 1), (1, 2), (1, 0), (2, 0)] {
         let mut sender = Vp9Sender::new(3, Scalability::KSvc, 1);
         let mut bridge = Bridge::new(1, target(from, 2));
         bridge.send_all(&sender.pictures(8));
@@ -122,6 +122,19 @@ fn k_svc_needs_a_key_frame_in_both_directions() {
             packet.label.spatial_id == to
                 || (packet.label.is_keyframe && packet.label.spatial_id < to)
         });
+        assert!(!bridge.wants_keyframe);
+    }
+}
+
+#[test]
+fn full_svc_goes_down_on_a_key_frame_as_on_others() {
+    for (from, to) in [(2, 1), (2, 0), (1, 0)] {
+        let mut sender = Vp9Sender::new(3, Scalability::Svc, 2);
+        let mut bridge = Bridge::new(1, target(from, 2));
+        bridge.send_all(&sender.pictures(8));
+        bridge.projection.set_target(target(to, 2));
+        sender.request_keyframe();
+        expect(&mut bridge, &sender.pictures(16), to, |packet| packet.label.spatial_id <= to);
         assert!(!bridge.wants_keyframe);
     }
 }

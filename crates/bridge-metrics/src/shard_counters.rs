@@ -133,6 +133,8 @@ shard_counters! {
     nack_misses,
     /// Packets asked for again that are under way still.
     nack_repeats,
+    /// Packets asked for again for which the link has no room.
+    nacks_over_budget,
     /// Packets that the pacer had no room for.
     dropped_pacer_full,
     /// Packets that waited until they were not kept any more.

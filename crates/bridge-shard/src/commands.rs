@@ -100,7 +100,13 @@ impl Shard {
             SessionAction::SetForceMute { audio, video } => {
                 session.reception.set_force_mute(audio, video);
             }
-            SessionAction::SetForwarding(program) => session.downlink.set_program(program),
+            SessionAction::SetForwarding(program) => {
+                let conference = self.conferences.get(session.conference);
+                session.downlink.set_program(program, |id| {
+                    Some(conference?.source(id)?.encodings.first()?.primary)
+                });
+                self.tell_news(slot);
+            }
             SessionAction::SetAudioSelection(selection) => session.downlink.set_audio(selection),
             SessionAction::RequestKeyframe(source) => {
                 self.request_keyframe_of(now, slot, source, sink);

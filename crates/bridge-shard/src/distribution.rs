@@ -1,13 +1,14 @@
 //! A batch on its way to the receivers of its conferences on this shard.
 
 use crate::conference::LocalConference;
-use crate::control::SessionEventKind;
+use crate::control::{SessionEventKind, SourceMapping};
 use crate::downlink::{DownlinkNews, KeepOnce, Outlet};
 use crate::egress::{Egress, EgressSink};
 use crate::inbox::{BATCH_QUEUE_LIMIT, KeyframeRequest};
 use crate::packet_batch::{PacketBatch, PlainKind};
 use crate::session::Session;
 use crate::shard::Shard;
+use bridge_media::MappedSource;
 use bridge_metrics::ShardCounters;
 use bridge_rtp::rtcp::SenderInfo;
 use bridge_rtp::{RtcpCompound, RtcpPacket};
@@ -83,7 +84,7 @@ impl Shard {
                     let deadline = session.downlink.poll_timeout(now);
                     self.timers.set(session.id, &mut session.scheduled, deadline);
                 }
-                if session.downlink.has_begun_video() {
+                if session.downlink.has_news() {
                     self.news.push(slot);
                 }
             }
@@ -106,6 +107,10 @@ impl Shard {
                 DownlinkNews::Estimate(estimate) => SessionEventKind::Estimate(estimate),
                 DownlinkNews::FirstVideoSent => SessionEventKind::FirstVideoSent,
                 DownlinkNews::RoundTrip(time) => SessionEventKind::RoundTrip(time),
+                DownlinkNews::Mapped(media, mapped) => {
+                    let mapped = mapped.into_iter().map(source_mapping);
+                    SessionEventKind::SourcesMapped(media, mapped.collect())
+                }
             };
             self.event(slot, kind);
         }
@@ -133,8 +138,7 @@ fn forward_to(
             continue;
         }
         match packet.kind {
-            PlainKind::Audio { payload_type, synthetic, quiet } => {
-                let audio = (payload_type, synthetic, quiet);
+            PlainKind::Audio(audio) => {
                 downlink.forward_audio(now, batch, packet, audio, &mut outlet);
             }
             PlainKind::Video { stream, .. } => {
@@ -152,6 +156,11 @@ fn forward_to(
         }
     }
     downlink.end_batch(now, stored, &mut outlet);
+}
+
+fn source_mapping(mapped: MappedSource) -> SourceMapping {
+    let MappedSource { source, ssrc, rtx, mid } = mapped;
+    SourceMapping { source, ssrc, rtx, mid: mid.map(|mid| mid.as_str().to_owned()) }
 }
 
 fn sender_info(report: &[u8]) -> Option<SenderInfo> {

@@ -15,6 +15,7 @@ use crate::packet_batch::{PlainKind, PlainPacket};
 use crate::plain_header::HeaderSlots;
 use crate::shard::Shard;
 use crate::stored_packets::StoredPackets;
+use bridge_cc::ReceiverEstimate;
 use bridge_rtp::rtcp::{FirEntry, MAX_COMPOUND_LEN, ReportBlock, SenderInfo};
 use bridge_rtp::{RtcpCompound, RtcpPacket, RtcpWriter};
 use bridge_units::{MediaType, SessionId, SourceId, Timestamp};
@@ -148,7 +149,8 @@ impl Shard {
     /// Who sends a video SSRC, and the first SSRC of its source, whether or not the session in `slot`
     /// was sent anything of it yet.
     fn signalled_source(&self, slot: usize, ssrc: u32) -> Option<(SessionId, u32)> {
-        let conference = self.conferences.get(self.sessions.get(slot)?.conference)?;
+        let session = self.sessions.get(slot).filter(|s| !s.downlink.rewrites_ssrcs())?;
+        let conference = self.conferences.get(session.conference)?;
         let stream = conference.snapshot.as_deref()?.streams.get(&ssrc)?;
         let first = conference.source(stream.source)?.encodings.first()?;
         (stream.media == MediaType::Video).then_some((stream.owner, first.primary))
@@ -302,7 +304,13 @@ impl Shard {
         let (egress, counters) = (&mut self.egress, &mut self.counters);
         let mut outlet = Outlet { path, srtp, egress, counters, sink };
         let mut reported = false;
-        session.reports.handle_timeout(now, own, None, |compound| {
+        let round_trip = session.downlink.round_trip();
+        let estimate = session.uplink.as_mut().and_then(|uplink| {
+            round_trip.into_iter().for_each(|time| uplink.on_rtt(time));
+            let bitrate = uplink.estimate()?;
+            Some(ReceiverEstimate { bitrate, ssrcs: uplink.ssrcs() })
+        });
+        session.reports.handle_timeout(now, own, estimate, |compound| {
             reported = true;
             outlet.rtcp(compound);
         });

@@ -4,7 +4,7 @@
 use crate::conference::LocalConference;
 use crate::egress::EgressSink;
 use crate::overload;
-use crate::packet_batch::{OutgoingStream, PlainKind, PlainPacket};
+use crate::packet_batch::{OutgoingStream, PlainAudioKind, PlainKind, PlainPacket};
 use crate::plain_header::{HeaderSlots, PlainIds};
 use crate::session::Session;
 use crate::shard::Shard;
@@ -89,9 +89,9 @@ impl Shard {
             slots: HeaderSlots::default(),
             kind: PlainKind::SenderReport { media: bridge_units::MediaType::Audio },
         };
-        let ids = session.extension_ids;
+        let (ids, red) = (session.extension_ids, session.payload_types.red);
         match received {
-            Ok(Received::Audio(audio)) => self.collect_audio(now, plain, &ids, &audio),
+            Ok(Received::Audio(audio)) => self.collect_audio(now, plain, (&ids, red), &audio),
             Ok(Received::AudioLevel { source, level }) => {
                 self.conferences.note_level(now, &plain, source, level);
             }
@@ -110,7 +110,7 @@ impl Shard {
         &mut self,
         now: Timestamp,
         plain: PlainPacket,
-        ids: &HeaderExtensionIds,
+        (ids, red): (&HeaderExtensionIds, Option<u8>),
         audio: &ReceivedAudio<'_>,
     ) {
         if let Some(level) = audio.level {
@@ -123,11 +123,14 @@ impl Shard {
             self.counters.dropped_unknown_ssrc += 1;
             return;
         };
-        let kind = PlainKind::Audio {
-            payload_type: audio.header.payload_type,
+        let payload_type = audio.header.payload_type;
+        let kind = PlainKind::Audio(PlainAudioKind {
+            payload_type,
+            red: red == Some(payload_type),
+            voice_activity: audio.level.is_some_and(|level| level.voice_activity),
             synthetic: description.synthetic,
             quiet: conference.is_quiet(plain.sender),
-        };
+        });
         let plain = PlainPacket { source, kind, ..plain };
         let payload = audio.header.payload_with_padding(audio.bytes);
         let max_len = audio.bytes.len() + HEADER_GROWTH;
@@ -267,6 +270,13 @@ fn count_reception(refusal: ReceptionRefusal, counters: &mut ShardCounters) {
 fn note_received(session: &mut Session, now: Timestamp, header: &RtpHeader, packet: &[u8]) -> bool {
     if let Some(kind) = session.payload_types.kind(header.payload_type).filter(|kind| !kind.rtx) {
         session.reports.on_packet(now, header, kind.clock_rate);
+    }
+    if let Some(uplink) = &mut session.uplink
+        && let Some(id) = session.extension_ids.abs_send_time
+        && let Some(&[high, middle, low]) = header.extension_data(packet, id)
+    {
+        let sent = u32::from_be_bytes([0, high, middle, low]);
+        uplink.on_packet(now, header.ssrc, sent, packet.len());
     }
     let Some(feedback) = &mut session.feedback else { return false };
     let sequence = session

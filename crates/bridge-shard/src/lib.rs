@@ -44,4 +44,4 @@ pub use directory::{Directory, MAX_SHARDS, Presence};
 pub use egress::{Egress, EgressSink, LocalIndex, MAX_DATAGRAM_BYTES, Run, SendOutcome};
 pub use inbox::{Inbox, ShardWaker};
 pub use shard::Shard;
-pub use shard_group::{EventSink, MediaSettings, ShardGroup, ShardSettings};
+pub use shard_group::{EventSink, MediaSettings, ShardGroup, ShardSettings, SsrcLimits};

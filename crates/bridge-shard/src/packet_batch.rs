@@ -27,17 +27,25 @@ pub(crate) struct PlainPacket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PlainKind {
     /// RTP of an audio source.
-    Audio {
-        payload_type: u8,
-        /// Only for those who named the source.
-        synthetic: bool,
-        /// Not one of the loudest: only for those who named the source.
-        quiet: bool,
-    },
+    Audio(PlainAudioKind),
     /// RTP of a video source, described by the batch's video packet with this index.
     Video { index: u16, stream: OutgoingStream },
     /// A sender report of one of the source's encodings.
     SenderReport { media: MediaType },
+}
+
+/// What is known of an audio packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlainAudioKind {
+    pub(crate) payload_type: u8,
+    /// With redundancy (RFC 2198).
+    pub(crate) red: bool,
+    /// The sender says that somebody speaks.
+    pub(crate) voice_activity: bool,
+    /// Only for those who named the source.
+    pub(crate) synthetic: bool,
+    /// Not one of the loudest: only for those who named the source.
+    pub(crate) quiet: bool,
 }
 
 /// The SSRCs on which receivers get a video source: those of its first encoding.

@@ -6,6 +6,8 @@ pub(crate) struct PayloadTypes {
     kinds: [Option<PayloadKind>; 128],
     /// Some payload type negotiated transport-wide feedback.
     pub(crate) transport_cc: bool,
+    /// The payload type of audio with redundancy.
+    pub(crate) red: Option<u8>,
     /// Some payload type negotiated REMB.
     pub(crate) remb: bool,
     /// Some payload type takes PLI.
@@ -34,6 +36,11 @@ impl PayloadTypes {
                     clock_rate: payload_type.clock_rate,
                 });
             }
+            if payload_type.media == MediaType::Audio
+                && payload_type.name.eq_ignore_ascii_case("red")
+            {
+                types.red = Some(payload_type.number);
+            }
             for feedback in &payload_type.feedback {
                 match feedback.as_str() {
                     "transport-cc" => types.transport_cc = true,
@@ -54,7 +61,14 @@ impl PayloadTypes {
 
 impl Default for PayloadTypes {
     fn default() -> Self {
-        Self { kinds: [None; 128], transport_cc: false, remb: false, pli: false, fir: false }
+        Self {
+            kinds: [None; 128],
+            transport_cc: false,
+            red: None,
+            remb: false,
+            pli: false,
+            fir: false,
+        }
     }
 }
 

@@ -6,8 +6,10 @@ use crate::egress::LocalIndex;
 use crate::keyframe_requests::KeyframeThrottle;
 use crate::payload_types::PayloadTypes;
 use crate::shard_group::ShardSettings;
-use bridge_cc::{ReceiverReports, TransportFeedbackGenerator};
-use bridge_media::{EndpointReception, ReceivedEncoding, ReceivedPayloadType, ReceivedSource};
+use bridge_cc::{ReceiverReports, RemoteEstimator, TransportFeedbackGenerator};
+use bridge_media::{
+    EndpointReception, ReceivedEncoding, ReceivedPayloadType, ReceivedSource, SsrcRewritingConfig,
+};
 use bridge_rtp::HeaderExtensionIds;
 use bridge_transport::{PeerTransport, TransportSettings};
 use bridge_units::{ConferenceId, EndpointId, SessionId, ShardId, Timestamp};
@@ -40,6 +42,8 @@ pub(crate) struct Session {
     pub(crate) extension_ids: HeaderExtensionIds,
     pub(crate) reports: ReceiverReports,
     pub(crate) feedback: Option<TransportFeedbackGenerator>,
+    /// What a peer without transport-wide feedback may send.
+    pub(crate) uplink: Option<Box<RemoteEstimator>>,
     pub(crate) keyframes: KeyframeThrottle,
     pub(crate) remotes: Vec<SocketAddr>,
     /// What the endpoint sends.
@@ -66,6 +70,12 @@ impl Session {
         settings: &ShardSettings,
     ) -> Self {
         let local_ufrag = setup.ice.ufrag.clone();
+        let limits = settings.media.ssrc_limits;
+        let rewriting = setup.rewrites_ssrcs.then_some(SsrcRewritingConfig {
+            audio_limit: limits.audio,
+            video_limit: limits.video,
+            mid_demux: setup.mid_demux,
+        });
         let transport = PeerTransport::new(
             now,
             TransportSettings {
@@ -89,10 +99,11 @@ impl Session {
             extension_ids: HeaderExtensionIds::default(),
             reports: ReceiverReports::new(now),
             feedback: None,
+            uplink: None,
             keyframes: KeyframeThrottle::default(),
             remotes: Vec::new(),
-            reception: EndpointReception::new(),
-            downlink: Box::new(Downlink::new(now, &settings.media.estimator)),
+            reception: EndpointReception::with_silence(settings.media.silence),
+            downlink: Box::new(Downlink::new(now, id, rewriting, &settings.media)),
             scheduled: Timestamp::FAR_FUTURE,
             next_report: Timestamp::FAR_FUTURE,
             next_activity: Timestamp::ZERO,
@@ -113,6 +124,14 @@ impl Session {
             self.feedback = None;
         } else if self.feedback.is_none() {
             self.feedback = Some(TransportFeedbackGenerator::new());
+        }
+        let wants_estimate = self.payload_types.remb
+            && !self.payload_types.transport_cc
+            && self.extension_ids.abs_send_time.is_some();
+        if !wants_estimate {
+            self.uplink = None;
+        } else if self.uplink.is_none() {
+            self.uplink = Some(Box::default());
         }
         self.downlink.set_media(now, media, &self.payload_types, &self.extension_ids);
         self.reception.set_extension_ids(self.extension_ids);

@@ -2,6 +2,7 @@ use crate::control::SessionEvent;
 use crate::directory::Directory;
 use crate::inbox::Inbox;
 use bridge_cc::EstimatorConfig;
+use bridge_media::{RedConfig, SilenceConfig};
 use bridge_metrics::{ShardCounters, SharedShardCounters};
 use bridge_transport::TransportContext;
 use bridge_units::ShardId;
@@ -23,6 +24,27 @@ pub struct ShardSettings {
 pub struct MediaSettings {
     /// What finds out what each receiver's link takes: `jmt.bwe`.
     pub estimator: EstimatorConfig,
+    /// What is done with redundant audio: `jmt.audio.red`.
+    pub red: RedConfig,
+    /// How much silence is forwarded: `jmt.audio.level`.
+    pub silence: SilenceConfig,
+    /// SSRCs that a receiver who lets the bridge choose them gets at a time.
+    pub ssrc_limits: SsrcLimits,
+}
+
+/// `videobridge.ssrc-limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SsrcLimits {
+    /// Of audio.
+    pub audio: usize,
+    /// Of video.
+    pub video: usize,
+}
+
+impl Default for SsrcLimits {
+    fn default() -> Self {
+        Self { audio: 50, video: 50 }
+    }
 }
 
 /// Takes events to the control plane. Called from shard threads: must not block.

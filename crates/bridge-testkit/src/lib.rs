@@ -6,7 +6,8 @@
 //! - [`ScriptedFocus`]: seats browsers in a conference of a bridge that is reached over XMPP
 //!   ([`XmppBridge`]) or REST ([`RestBridge`]), with requests of Jicofo's form;
 //! - [`prosody::Prosody`]: a real XMPP server with the accounts and rooms of a deployment;
-//! - [`http`]: as much of HTTP as these need.
+//! - [`http`]: as much of HTTP as these need;
+//! - [`simulation`]: whole conferences in simulated time, with the bridge's engines and nothing else.
 //!
 //! Errors end a test: they are one enum with a sentence, not a hierarchy.
 
@@ -14,6 +15,7 @@
 
 pub mod http;
 pub mod prosody;
+pub mod simulation;
 
 mod bridge_process;
 mod chromium;

@@ -3,6 +3,8 @@
 use bridge_conference::is_private;
 use bridge_units::Timestamp;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ pub(crate) struct HealthSettings {
     pub(crate) addresses: Vec<IpAddr>,
     /// Whether at least one address is bound.
     pub(crate) bound: bool,
+    /// Set when a shard's thread has ended before the bridge did.
+    pub(crate) shard_died: Arc<AtomicBool>,
 }
 
 /// The last result.
@@ -65,6 +69,9 @@ impl HealthSettings {
         if !self.bound {
             return Err("Failed to bind single-port".to_owned());
         }
+        if self.shard_died.load(Ordering::Relaxed) {
+            return Err("A shard of the media path has died.".to_owned());
+        }
         Ok(())
     }
 }
@@ -92,6 +99,7 @@ mod tests {
             require_valid_address,
             addresses: vec![address.parse().unwrap()],
             bound,
+            shard_died: Arc::default(),
         })
     }
 

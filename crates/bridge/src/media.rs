@@ -9,6 +9,7 @@ use bridge_shard::{MediaSettings, SessionEvent, ShardSettings};
 use bridge_transport::TransportContext;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
 /// Why media cannot be served.
@@ -27,6 +28,8 @@ pub(crate) struct Media {
     pub(crate) shards: UdpShards,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) events: mpsc::Receiver<SessionEvent>,
+    /// Set when a shard's thread has ended before it was told to.
+    pub(crate) shard_died: Arc<AtomicBool>,
 }
 
 /// Checks what can be refused before any port is bound.
@@ -46,7 +49,11 @@ pub(crate) fn start(
 ) -> Result<Media, MediaError> {
     let udp = settings::udp(config);
     let wanted = settings::address_filter(config).select(&interface_addresses());
-    let bound = bind(&udp, &wanted);
+    let shard_died = Arc::new(AtomicBool::new(false));
+    let died = Arc::clone(&shard_died);
+    let bound = bind(&udp, &wanted)
+        .coalescing(settings::coalescing(config))
+        .on_shard_death(move |_| died.store(true, Ordering::Relaxed));
     for (address, error) in bound.refused() {
         tracing::warn!(%address, %error, "cannot bind an address for media, it is skipped");
     }
@@ -70,5 +77,5 @@ pub(crate) fn start(
         media: MediaSettings::default(),
     };
     let shards = bound.start(&udp, shard_settings, sink, clock)?;
-    Ok(Media { shards, addresses, events })
+    Ok(Media { shards, addresses, events, shard_died })
 }

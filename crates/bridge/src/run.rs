@@ -125,7 +125,7 @@ pub fn run(config: &Config, demo: bool) -> Result<Ending, RunError> {
 
 impl Running {
     fn start(config: &Config, media: Media, clock: Clock) -> Result<Self, RunError> {
-        let Media { shards, addresses, events } = media;
+        let Media { shards, addresses, events, shard_died } = media;
         let environment = environment(config, &addresses, shards.group().inboxes().len())?;
         let bridge = Videobridge::new(
             environment,
@@ -134,7 +134,7 @@ impl Running {
             settings::shutdown_times(config),
             config.initial_drain_mode,
         );
-        let health = Arc::new(Health::new(settings::health(config, &addresses)));
+        let health = Arc::new(Health::new(settings::health(config, &addresses, shard_died)));
         let statistics = Arc::new(Statistics::new(
             Arc::clone(&bridge),
             Arc::clone(&health),

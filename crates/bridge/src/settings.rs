@@ -3,17 +3,20 @@
 use crate::health::HealthSettings;
 use crate::statistics::Identity;
 use bridge_conference::{
-    AddressMapping, ConferenceSettings, MappedPorts, ReceiverDefaults, ShutdownTimes,
+    AddressMapping, AllocationConfig, ConferenceSettings, ConferenceSizeLimits, ConnectivityConfig,
+    LastN, LoudestConfig, MappedPorts, MaxHeight, ShutdownTimes, SpeechActivityConfig,
 };
 use bridge_config::{Config, KeepAliveStrategy, XmppClientConfig};
 use bridge_dtls::{CipherSuite, DtlsSettings, FingerprintHash};
 use bridge_http::HttpSettings;
-use bridge_io::{AddressFilter, UdpSettings};
+use bridge_io::{AddressFilter, CoalescingSettings, UdpSettings};
 use bridge_shard::MAX_SHARDS;
 use bridge_srtp::Profile;
 use bridge_transport::{IceSettings, IceTimers, KeepAlive};
 use bridge_xmpp::{ConnectionSettings, SecurityMode};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub(crate) fn udp(config: &Config) -> UdpSettings {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -27,6 +30,13 @@ pub(crate) fn udp(config: &Config) -> UdpSettings {
         pin: config.shard.pin,
         receive_buffer: usize::try_from(config.harvest.receive_buffer_size.bytes())
             .unwrap_or(usize::MAX),
+    }
+}
+
+pub(crate) fn coalescing(config: &Config) -> CoalescingSettings {
+    CoalescingSettings {
+        window: config.shard.coalescing_window,
+        min_fan_out: config.shard.coalescing_min_fan_out,
     }
 }
 
@@ -102,8 +112,7 @@ pub(crate) fn ice(config: &Config) -> IceSettings {
 }
 
 pub(crate) fn conference(config: &Config, version: &str) -> ConferenceSettings {
-    let allocation = &config.cc.allocation;
-    let height = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
+    let stats = &config.connection_stats;
     ConferenceSettings {
         ufrag_prefix: config
             .ice
@@ -119,14 +128,62 @@ pub(crate) fn conference(config: &Config, version: &str) -> ConferenceSettings {
         ice_restart: config.ice.restart.enabled,
         expiry_check_interval: config.expiration.check_interval,
         inactivity_timeout: config.expiration.timeout,
-        receiver: ReceiverDefaults {
-            initial_max_height: height(config.cc.initial_max_height_px),
-            default_max_height: height(config.cc.default_max_height_px),
-            assumed_bandwidth_limit_bps: allocation
-                .assumed_bandwidth_limit
-                .map(|limit| i64::try_from(limit.bps()).unwrap_or(i64::MAX)),
+        allocation: Arc::new(allocation(config)),
+        speech: speech(&config.speech_activity),
+        loudest: loudest(&config.loudest),
+        connectivity: ConnectivityConfig {
+            first_transfer_timeout: config.connection_status.first_transfer_timeout,
+            max_inactivity_limit: config.connection_status.max_inactivity_limit,
+            check_interval: config.connection_status.check_interval,
         },
+        connection_stats_interval: stats.enabled.then_some(stats.interval),
+        stats_filter_threshold: config.stats_filter_threshold as usize,
         announced_version: config.version.announce.then(|| version.to_owned()),
+    }
+}
+
+/// `videobridge.cc`, with the limits of other sections on the number of sources.
+fn allocation(config: &Config) -> AllocationConfig {
+    let (cc, keys) = (&config.cc, &config.cc.allocation);
+    let by_size = config.load.conference_last_n_limits.iter();
+    AllocationConfig {
+        bwe_change_threshold: cc.bwe_change_threshold,
+        default_max_height: MaxHeight::from_pixels(cc.default_max_height_px),
+        initial_max_height: MaxHeight::from_pixels(cc.initial_max_height_px),
+        onstage_preferred_height: keys.onstage_preferred_height_px,
+        onstage_preferred_frame_rate: keys.onstage_preferred_framerate,
+        allow_oversend_onstage: cc.allow_oversend_onstage,
+        max_oversend_bitrate: keys.max_oversend_bitrate,
+        trust_bwe: keys.trust_bwe,
+        max_time_between_calculations: keys.max_time_between_calculations,
+        bridge_last_n: LastN::from_signaled(keys.jvb_last_n),
+        initial_last_n: LastN::from_signaled(keys.initial_last_n),
+        assumed_bandwidth_limit: keys.assumed_bandwidth_limit,
+        use_vla_target_bitrate: keys.use_vla_target_bitrate,
+        initial_ignore_bwe_period: keys
+            .initial_ignore_bwe_period
+            .unwrap_or(config.bwe.default_initial_ignore_bwe_period),
+        ssrc_limit: LastN::new(config.ssrc_limit.video),
+        conference_size_limits: ConferenceSizeLimits::new(
+            by_size.map(|(&size, &limit)| (size, LastN::new(limit))),
+        ),
+    }
+}
+
+fn speech(keys: &bridge_config::SpeechActivityConfig) -> SpeechActivityConfig {
+    SpeechActivityConfig {
+        recent_speakers_count: keys.recent_speakers_count as usize,
+        silence_timeout: keys.enable_silence_detection.then_some(keys.silence_detection_timeout),
+    }
+}
+
+fn loudest(keys: &bridge_config::LoudestConfig) -> LoudestConfig {
+    LoudestConfig {
+        route_loudest_only: keys.route_loudest_only,
+        num_loudest: keys.num_loudest as usize,
+        always_route_dominant: keys.always_route_dominant,
+        energy_expire_time: keys.energy_expire_time,
+        energy_alpha_pct: keys.energy_alpha_pct,
     }
 }
 
@@ -138,7 +195,11 @@ pub(crate) fn shutdown_times(config: &Config) -> ShutdownTimes {
     }
 }
 
-pub(crate) fn health(config: &Config, bound: &[SocketAddr]) -> HealthSettings {
+pub(crate) fn health(
+    config: &Config,
+    bound: &[SocketAddr],
+    shard_died: Arc<AtomicBool>,
+) -> HealthSettings {
     let mapped = config.harvest.mapping.static_mappings.iter().map(|mapping| mapping.public);
     let addresses: Vec<IpAddr> = bound.iter().map(SocketAddr::ip).chain(mapped).collect();
     HealthSettings {
@@ -147,6 +208,7 @@ pub(crate) fn health(config: &Config, bound: &[SocketAddr]) -> HealthSettings {
         require_valid_address: config.health.require_valid_address,
         addresses,
         bound: !bound.is_empty(),
+        shard_died,
     }
 }
 
@@ -185,5 +247,59 @@ pub(crate) fn xmpp_connection(client: &XmppClientConfig) -> ConnectionSettings {
         resource: None,
         disable_certificate_verification: client.disable_certificate_verification,
         security_mode: SecurityMode::from_name(client.security_mode.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_config::Sources;
+    use std::path::Path;
+    use std::time::Duration;
+
+    fn settings(text: &str) -> ConferenceSettings {
+        let loaded = Config::load_text(text, Path::new("."), &Sources::new());
+        conference(&loaded.expect("the text is valid").config, "2.3")
+    }
+
+    #[test]
+    fn without_a_configuration_conferences_are_as_they_say_they_are() {
+        assert_eq!(settings(""), ConferenceSettings::default());
+    }
+
+    #[test]
+    fn the_keys_of_the_media_plane_reach_conferences() {
+        let settings = settings(
+            r#"videobridge {
+                cc { jvb-last-n = 7, initial-last-n = 3, trust-bwe = false
+                     onstage-preferred-height-px = 480, initial-max-height-px = 90
+                     max-time-between-calculations = 9 seconds, assumed-bandwidth-limit = 2 mbps }
+                ssrc-limit.video = 30
+                load-management.conference-last-n-limits { 20 = 15 }
+                speech-activity { recent-speakers-count = 4, enable-silence-detection = true
+                                  silence-detection-timeout = 2 seconds }
+                loudest { route-loudest-only = true, num-loudest = 5, energy-alpha-pct = 30 }
+                ep-connection-status { max-inactivity-limit = 4 seconds }
+                connection-stats.enabled = false
+                stats-filter-threshold = 9
+            }
+            jmt.bwe.estimator.engine = GoogleCc"#,
+        );
+        let cc = &settings.allocation;
+        assert_eq!((cc.bridge_last_n, cc.initial_last_n), (LastN::new(7), LastN::new(3)));
+        assert_eq!((cc.ssrc_limit, cc.trust_bwe), (LastN::new(30), false));
+        assert_eq!(cc.conference_size_limits.limit(25), LastN::new(15));
+        assert_eq!(cc.onstage_preferred_height, 480);
+        assert_eq!(cc.initial_max_height, MaxHeight::from_pixels(90));
+        assert_eq!(cc.max_time_between_calculations, Duration::from_secs(9));
+        assert_eq!(cc.assumed_bandwidth_limit.map(|limit| limit.kbps()), Some(2_000));
+        assert_eq!(cc.initial_ignore_bwe_period, Duration::from_secs(10), "of that estimator");
+        assert_eq!(settings.speech.recent_speakers_count, 4);
+        assert_eq!(settings.speech.silence_timeout, Some(Duration::from_secs(2)));
+        assert!(settings.loudest.route_loudest_only);
+        assert_eq!((settings.loudest.num_loudest, settings.loudest.energy_alpha_pct), (5, 30));
+        assert_eq!(settings.connectivity.max_inactivity_limit, Duration::from_secs(4));
+        assert_eq!(settings.connection_stats_interval, None);
+        assert_eq!(settings.stats_filter_threshold, 9);
     }
 }

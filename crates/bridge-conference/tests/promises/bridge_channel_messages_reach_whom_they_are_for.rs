@@ -1,7 +1,7 @@
 use crate::world::*;
 use bridge_conference::ConferenceSettings;
 use bridge_shard::SessionEventKind;
-use bridge_signaling::colibri2::{Endpoint, ForceMute, MediaKind, MucRole};
+use bridge_signaling::colibri2::{Endpoint, MediaKind, MucRole};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -228,45 +228,6 @@ fn audio_subscriptions_are_kept() {
 }
 
 #[test]
-fn forwarded_sources_follow_the_video_sources_of_the_others() {
-    let mut world = call(&["a", "b", "c"]);
-    let names = |world: &mut World, id: &str| -> Vec<Value> {
-        let heard = world.heard(id, "ForwardedSources");
-        heard.into_iter().map(|message| message["forwardedSources"].clone()).collect()
-    };
-    world.modify(with_sources("a", vec![audio("a-a0", 1), video("a-v0", 2)])).unwrap();
-    assert!(names(&mut world, "a").is_empty(), "its own sources do not concern it");
-    assert_eq!(names(&mut world, "b"), [json!(["a-v0"])]);
-    world.modify(with_sources("b", vec![video("b-v0", 3), video("b-v1", 4)])).unwrap();
-    assert_eq!(names(&mut world, "c"), [json!(["a-v0"]), json!(["a-v0", "b-v0", "b-v1"])]);
-    world.modify(expire("b")).unwrap();
-    assert_eq!(names(&mut world, "c"), [json!(["a-v0"])]);
-    assert_eq!(names(&mut world, "a"), [json!(["b-v0", "b-v1"]), json!([])]);
-}
-
-#[test]
-fn a_switched_off_or_muted_source_is_not_forwarded() {
-    let mut world = call(&["a", "b"]);
-    let last = |world: &mut World| {
-        let heard = world.heard("b", "ForwardedSources");
-        heard.last().map(|message| message["forwardedSources"].clone())
-    };
-    world.modify(with_sources("a", vec![video("a-v0", 2), video("a-v1", 3)])).unwrap();
-    assert_eq!(last(&mut world), Some(json!(["a-v0", "a-v1"])));
-    let none =
-        r#"{"colibriClass":"SourceVideoTypeMessage","sourceName":"a-v1","videoType":"none"}"#;
-    world.say("a", none);
-    assert_eq!(last(&mut world), Some(json!(["a-v0"])));
-    world.say("a", r#"{"colibriClass":"VideoTypeMessage","videoType":"disabled"}"#);
-    assert_eq!(last(&mut world), Some(json!([])));
-    world.say("a", r#"{"colibriClass":"VideoTypeMessage","videoType":"desktop"}"#);
-    assert_eq!(last(&mut world), Some(json!(["a-v0"])));
-    let force_mute = Some(ForceMute { audio: false, video: true });
-    world.modify(Endpoint { force_mute, ..update("a") }).unwrap();
-    assert_eq!(last(&mut world), Some(json!([])));
-}
-
-#[test]
 fn a_video_type_goes_to_no_client_and_outlives_the_source() {
     let mut world = call(&["a", "b"]);
     world.modify(with_sources("a", vec![video("a-v1", 2)])).unwrap();
@@ -290,10 +251,14 @@ fn a_video_type_goes_to_no_client_and_outlives_the_source() {
 fn an_endpoint_without_video_is_told_of_no_video() {
     let mut world = call(&["a"]);
     world.modify(with_sources("a", vec![video("a-v0", 2)])).unwrap();
+    world.layers("a", "a-v0", usual_camera());
     let medias = vec![media(MediaKind::Audio, &[(111, "opus", 48_000)])];
     world.modify(Endpoint { medias, ..new_endpoint("b") }).unwrap();
     world.open_channel("b");
-    assert_eq!(world.heard("b", "ForwardedSources")[0]["forwardedSources"], json!([]));
+    world.wish("b", json!({}));
+    let heard = world.heard("b", "ForwardedSources");
+    assert_eq!(heard.len(), 1);
+    assert_eq!(heard[0]["forwardedSources"], json!([]));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 use crate::world::*;
-use bridge_conference::EntryCounts;
-use bridge_shard::SessionEventKind;
+use bridge_conference::{ConferenceSettings, EntryCounts, LoudestConfig};
+use bridge_shard::{AudioLevel, SessionEventKind, SourceMapping};
 use bridge_signaling::colibri2::{
     Capability, ConferenceModify, Endpoint, ForceMute, InitialLastN, MediaKind, MucRole, Relay,
     Sctp, SctpRole, Sources, SsrcGroupSemantics, Transport,
 };
 use bridge_signaling::ice_udp::{DtlsFingerprint, DtlsSetup, IceUdpTransport};
-use bridge_units::{SessionId, ShardId};
+use bridge_units::{Bitrate, MediaType, SessionId, ShardId, SourceId, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -28,6 +28,12 @@ enum Kind {
     ChannelClosed,
     Message(String),
     Activity,
+    Layers(u32, [u64; 9]),
+    Levels(Vec<(u64, u32, u8, u64)>),
+    Estimate(Option<u64>),
+    FirstVideoSent,
+    RoundTrip(u64),
+    Mapped(bool, Vec<(u32, u32)>),
     Crashed,
 }
 
@@ -41,9 +47,33 @@ impl From<Kind> for SessionEventKind {
             Kind::ChannelClosed => Self::ChannelClosed,
             Kind::Message(text) => Self::ChannelMessage(text),
             Kind::Activity => Self::Activity,
+            Kind::Layers(source, kbps) => {
+                Self::SourceLayers(SourceId(source), Box::new(camera(kbps)))
+            }
+            Kind::Levels(levels) => Self::AudioLevels(levels.into_iter().map(level).collect()),
+            Kind::Estimate(kbps) => Self::Estimate(kbps.map(Bitrate::from_kbps)),
+            Kind::FirstVideoSent => Self::FirstVideoSent,
+            Kind::RoundTrip(millis) => Self::RoundTrip(Duration::from_millis(millis)),
+            Kind::Mapped(video, slots) => {
+                let media = if video { MediaType::Video } else { MediaType::Audio };
+                Self::SourcesMapped(media, slots.into_iter().map(mapping).collect())
+            }
             Kind::Crashed => Self::Crashed,
         }
     }
+}
+
+fn level((session, source, level, received): (u64, u32, u8, u64)) -> AudioLevel {
+    AudioLevel {
+        session: SessionId(session),
+        source: (source > 0).then_some(SourceId(source)),
+        level,
+        received: Timestamp::from_millis(received),
+    }
+}
+
+fn mapping((source, ssrc): (u32, u32)) -> SourceMapping {
+    SourceMapping { source: SourceId(source), ssrc, rtx: ssrc + 1, mid: None }
 }
 
 fn endpoint_name() -> impl Strategy<Value = String> {
@@ -126,7 +156,10 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
             create,
             expire,
             muc_role: visitor.then_some(MucRole::Visitor),
-            capabilities: names.then_some(Capability::SourceNames).into_iter().collect(),
+            capabilities: match names {
+                true => vec![Capability::SourceNames, Capability::SsrcRewriting],
+                false => Vec::new(),
+            },
             transport,
             sources,
             force_mute: mute.map(|(audio, video)| ForceMute { audio, video }),
@@ -167,6 +200,13 @@ fn message() -> impl Strategy<Value = String> {
             .prop_map(|t| format!(r#"{{"colibriClass":"VideoTypeMessage","videoType":"{t}"}}"#)),
         any::<i32>()
             .prop_map(|n| format!(r#"{{"colibriClass":"ReceiverVideoConstraints","lastN":{n}}}"#)),
+        ("[a-b]-v[0-1]", -1i32..1_000).prop_map(|(name, height)| format!(
+            r#"{{"colibriClass":"ReceiverVideoConstraints","onStageSources":["{name}"],
+                "defaultConstraints":{{"maxHeight":{height}}}}}"#
+        )),
+        ("[a-b]-v[0-1]", any::<bool>()).prop_map(|(name, all)| format!(
+            r#"{{"colibriClass":"ReceiverAudioSubscription","all":{all},"include":["{name}"]}}"#
+        )),
     ]
 }
 
@@ -179,11 +219,19 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Kind::ChannelClosed),
         3 => message().prop_map(Kind::Message),
         2 => Just(Kind::Activity),
+        4 => (0u32..20, any::<[u16; 9]>())
+            .prop_map(|(source, kbps)| Kind::Layers(source, kbps.map(u64::from))),
+        2 => vec((0u64..12, 0u32..20, 0u8..128, 0u64..100_000), 0..9).prop_map(Kind::Levels),
+        2 => option::of(0u64..5_000).prop_map(Kind::Estimate),
+        1 => Just(Kind::FirstVideoSent),
+        1 => (0u64..9_000).prop_map(Kind::RoundTrip),
+        1 => (any::<bool>(), vec((0u32..20, 0u32..9), 0..5))
+            .prop_map(|(video, slots)| Kind::Mapped(video, slots)),
         1 => Just(Kind::Crashed),
     ];
     prop_oneof![
         5 => request().prop_map(Step::Request),
-        4 => (0u64..12, kind).prop_map(|(session, kind)| Step::Event(session, kind)),
+        8 => (0u64..12, kind).prop_map(|(session, kind)| Step::Event(session, kind)),
         1 => (1u64..90).prop_map(Step::Pass),
     ]
 }
@@ -220,7 +268,9 @@ proptest! {
     /// created has ended exactly once.
     #[test]
     fn every_create_is_followed_by_exactly_one_expire(steps in vec(step(), 1..60)) {
-        let mut world = World::new();
+        let loudest = LoudestConfig { route_loudest_only: true, ..LoudestConfig::default() };
+        let settings = ConferenceSettings { loudest, ..settings() };
+        let mut world = World::with(settings, |environment| environment);
         for step in steps {
             run(&mut world, step);
         }

@@ -3,16 +3,17 @@
 
 use bridge_conference::*;
 use bridge_dtls::Certificate;
+use bridge_media::{LayerIndex, LayerState, SourceLayers};
 use bridge_shard::{
-    AudioSelection, ConferenceSnapshot, ForwardingProgram, MediaDescription, SessionAction,
-    SessionEvent, SessionEventKind, ShardCommand, StreamDescription,
+    AudioLevel, AudioSelection, ConferenceSnapshot, ForwardingProgram, MediaDescription,
+    SessionAction, SessionEvent, SessionEventKind, ShardCommand, StreamDescription,
 };
 use bridge_signaling::colibri2::{
     Capability, ConferenceModified, ConferenceModify, Endpoint, Media, MediaKind, MediaSource,
     PayloadType, Sctp, Source, Sources, SsrcGroup, SsrcGroupSemantics, Transport,
 };
 use bridge_transport::{LocalIce, RemoteTransport};
-use bridge_units::{ConferenceId, EndpointId, SessionId, ShardId, SourceId, Timestamp};
+use bridge_units::{Bitrate, ConferenceId, EndpointId, SessionId, ShardId, SourceId, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU16;
 use std::sync::{Arc, LazyLock};
@@ -36,6 +37,8 @@ pub(crate) struct Ledger {
     pub(crate) snapshots: HashMap<ConferenceId, Arc<ConferenceSnapshot>>,
     pub(crate) snapshots_seen: usize,
     pub(crate) commands_seen: usize,
+    /// Who is heard, as the shards were told each time.
+    pub(crate) loudest: Vec<Option<Vec<SessionId>>>,
 }
 
 pub(crate) struct Session {
@@ -44,6 +47,7 @@ pub(crate) struct Session {
     pub(crate) certificate: Arc<Certificate>,
     pub(crate) sctp: bool,
     pub(crate) visitor: bool,
+    pub(crate) mid_demux: bool,
     pub(crate) shard: ShardId,
     pub(crate) expired: bool,
     pub(crate) remote: Vec<RemoteTransport>,
@@ -215,6 +219,58 @@ impl World {
         of_class
     }
 
+    /// Says what a receiver wants; the class is added.
+    pub(crate) fn wish(&mut self, id: &str, mut constraints: serde_json::Value) {
+        constraints["colibriClass"] = "ReceiverVideoConstraints".into();
+        self.say(id, &constraints.to_string());
+    }
+
+    /// A source's number, by its name.
+    pub(crate) fn source_id(&self, name: &str) -> SourceId {
+        let snapshot = &self.ledger.snapshots[&self.conference_id()];
+        snapshot.sources.iter().find(|source| &*source.name == name).unwrap().id
+    }
+
+    /// An endpoint's shard reports what a source consists of.
+    pub(crate) fn layers(&mut self, id: &str, name: &str, layers: SourceLayers) {
+        let source = self.source_id(name);
+        self.event(id, SessionEventKind::SourceLayers(source, Box::new(layers)));
+    }
+
+    pub(crate) fn estimate(&mut self, id: &str, kbps: u64) {
+        self.event(id, SessionEventKind::Estimate(Some(Bitrate::from_kbps(kbps))));
+    }
+
+    /// What an endpoint is to get: `a-v0 E1S0T2`, most wanted first.
+    pub(crate) fn forwarded(&self, id: &str) -> Vec<String> {
+        let snapshot = &self.ledger.snapshots[&self.conference_id()];
+        let name = |id: SourceId| snapshot.sources.iter().find(|source| source.id == id);
+        let program = self.session(id).programs.last();
+        let targets = program.iter().flat_map(|program| &program.targets);
+        targets.map(|(id, layer)| format!("{} {layer}", name(*id).unwrap().name)).collect()
+    }
+
+    /// Twenty milliseconds of sound of each, 127 being the loudest; time passes.
+    pub(crate) fn hear(&mut self, sounds: &[(&str, u8)]) {
+        let level = |&(id, loudness): &(&str, u8)| AudioLevel {
+            session: self.session_id(id),
+            source: None,
+            level: 127 - loudness,
+            received: self.now,
+        };
+        let levels = sounds.iter().map(level).collect();
+        self.event(sounds[0].0, SessionEventKind::AudioLevels(levels));
+        self.pass(Duration::from_millis(20));
+    }
+
+    /// One speaks for long enough to be noticed while the others are quiet.
+    pub(crate) fn speak(&mut self, id: &str) {
+        self.hear(&[(id, 20)]);
+        for _ in 0..100 {
+            self.hear(&[(id, 100)]);
+        }
+    }
+
     pub(crate) fn forget_messages(&mut self) {
         for session in self.ledger.sessions.values_mut() {
             session.messages.clear();
@@ -262,7 +318,10 @@ impl Ledger {
                 }
                 self.snapshots.insert(snapshot.conference, snapshot);
             }
-            ShardCommand::SetLoudest(id, _) => assert!(self.snapshots.contains_key(&id)),
+            ShardCommand::SetLoudest(id, sessions) => {
+                assert!(self.snapshots.contains_key(&id));
+                self.loudest.push(sessions.map(|sessions| sessions.to_vec()));
+            }
             ShardCommand::RemoveConference(id) => {
                 assert!(self.snapshots.remove(&id).is_some(), "removed a conference twice");
             }
@@ -277,6 +336,7 @@ impl Ledger {
                         certificate: setup.certificate,
                         sctp: setup.sctp,
                         visitor: setup.visitor,
+                        mid_demux: setup.mid_demux,
                         shard,
                         expired: false,
                         remote: Vec::new(),
@@ -296,6 +356,10 @@ impl Ledger {
                 assert_eq!(command.order, session.next_order);
                 session.next_order += 1;
                 session.shard = shard;
+                for source in named(&command.action) {
+                    let mut known = self.snapshots.values().flat_map(|snapshot| &snapshot.sources);
+                    assert!(known.any(|known| known.id == source), "{source:?} is not signalled");
+                }
                 session.note(command.action);
             }
         }
@@ -321,6 +385,21 @@ impl Session {
             }
             SessionAction::Expire => self.expired = true,
         }
+    }
+}
+
+/// The sources that an order speaks of.
+fn named(action: &SessionAction) -> Vec<SourceId> {
+    match action {
+        SessionAction::SetForwarding(program) => {
+            let targets = program.targets.iter().map(|(source, _)| *source);
+            targets.chain(program.mapped.iter().copied()).collect()
+        }
+        SessionAction::SetAudioSelection(selection) => {
+            selection.include.iter().chain(&selection.exclude).copied().collect()
+        }
+        SessionAction::RequestKeyframe(source) => vec![*source],
+        _ => Vec::new(),
     }
 }
 
@@ -420,4 +499,51 @@ pub(crate) fn with_group(
 
 pub(crate) fn with_sources(id: &str, media_sources: Vec<MediaSource>) -> Endpoint {
     Endpoint { sources: Some(Sources { media_sources }), ..update(id) }
+}
+
+/// As [`new_endpoint`], and it understands retransmissions, without which no estimate counts.
+pub(crate) fn full_endpoint(id: &str) -> Endpoint {
+    let video = media(MediaKind::Video, &[(100, "VP8", 90_000), (96, "rtx", 90_000)]);
+    let audio = media(MediaKind::Audio, &[(111, "opus", 48_000)]);
+    Endpoint { medias: vec![audio, video], ..new_endpoint(id) }
+}
+
+/// A camera with encodings of 180, 360 and 720 pixels, each at 7.5, 15 and 30 frames per second.
+pub(crate) fn camera(kbps: [u64; 9]) -> SourceLayers {
+    let layer = |(n, kbps): (u8, u64)| LayerState {
+        index: LayerIndex::new(n / 3, 0, n % 3),
+        height: Some([180, 360, 720][usize::from(n / 3)]),
+        frame_rate: Some([7.5, 15.0, 30.0][usize::from(n % 3)]),
+        bitrate: Bitrate::from_kbps(kbps),
+        target_bitrate: None,
+    };
+    SourceLayers { layers: (0..).zip(kbps).map(layer).collect() }
+}
+
+/// A usual camera.
+pub(crate) fn usual_camera() -> SourceLayers {
+    camera([40, 70, 110, 120, 210, 340, 400, 750, 1200])
+}
+
+/// Endpoints with channels, of which each sends a camera `<id>-v0` and a microphone `<id>-a0`, and
+/// nobody said anything yet.
+pub(crate) fn cameras_with(settings: ConferenceSettings, ids: &[&str]) -> World {
+    let mut world = World::with(settings, |environment| environment);
+    world.create_conference();
+    for (n, id) in (0..).zip(ids) {
+        let (voice, picture) = (format!("{id}-a0"), format!("{id}-v0"));
+        world.modify(full_endpoint(id)).unwrap();
+        world.open_channel(id);
+        let sources = vec![audio(&voice, 10 + 2 * n), video(&picture, 11 + 2 * n)];
+        world.modify(with_sources(id, sources)).unwrap();
+    }
+    for id in ids {
+        world.layers(id, &format!("{id}-v0"), usual_camera());
+    }
+    world.forget_messages();
+    world
+}
+
+pub(crate) fn cameras(ids: &[&str]) -> World {
+    cameras_with(settings(), ids)
 }

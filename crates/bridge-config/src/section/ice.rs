@@ -17,6 +17,10 @@ section! {
         count: u16 = "count" where SHARDS,
         /// Whether each shard's thread is pinned to a core.
         pin: bool = "pin",
+        /// How long a shard waits for the rest of a burst when each packet goes to many.
+        coalescing_window: Duration = "coalescing.window" where COALESCING,
+        /// How many packets must leave for each that came, before it waits.
+        coalescing_min_fan_out: u32 = "coalescing.min-fan-out" where AT_LEAST_ONE,
     }
 }
 
@@ -368,6 +372,12 @@ fn ip_address(text: &str) -> Option<IpAddr> {
 const SHARDS: Check<u16> = Check {
     expected: "a whole number from 0 (one per core) to 64",
     holds: |&count| count <= MAX_SHARDS,
+};
+
+/// Sound is spoken in packets of 20 ms: a longer wait would be heard.
+const COALESCING: Check<Duration> = Check {
+    expected: "a duration from 0 to 1 millisecond",
+    holds: |window| *window <= Duration::from_millis(1),
 };
 
 /// What the shard directory has room for.

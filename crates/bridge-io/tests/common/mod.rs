@@ -7,12 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, FingerprintHash, Setup};
 use bridge_io::{Clock, CoalescingSettings, IoCounters, UdpSettings, UdpShards, bind};
+use bridge_media::VideoType;
 use bridge_metrics::ShardCounters;
 use bridge_rtp::{PacketKind, RtpHeader};
 use bridge_shard::{
-    ConferenceSnapshot, EventSink, MediaDescription, MediaSettings, PayloadType, SessionAction,
-    SessionCommand, SessionEvent, SessionSetup, ShardCommand, ShardSettings, StreamDescription,
-    StreamRole,
+    ConferenceSnapshot, EncodingSsrcs, EventSink, MediaDescription, MediaSettings, PayloadType,
+    SessionAction, SessionCommand, SessionEvent, SessionSetup, ShardCommand, ShardSettings,
+    SourceDescription, StreamDescription, StreamRole,
 };
 use bridge_transport::{
     CandidateKind, IceSettings, LocalIce, PeerTransport, RemoteCandidate, RemoteTransport,
@@ -82,9 +83,9 @@ impl Bridge {
         });
         let snapshot = Arc::new(ConferenceSnapshot {
             conference: CONFERENCE,
-            local_video_ssrc: 99,
-            sources: Vec::new(),
-            streams: streams.into_iter().collect(),
+            local_video_ssrc: 99_999,
+            sources: (1..=sessions).map(source).collect(),
+            streams: streams.collect(),
         });
         for inbox in shards.group().inboxes() {
             assert!(inbox.command(ShardCommand::SetConference(snapshot.clone())).is_ok());
@@ -230,6 +231,20 @@ impl Client {
         out.truncate(len);
         out
     }
+}
+
+/// The one stream of a session, with its number as its SSRC.
+fn source(session: u64) -> Arc<SourceDescription> {
+    Arc::new(SourceDescription {
+        id: SourceId(session as u32),
+        owner: SessionId(session),
+        endpoint: EndpointId::new(&format!("bridge{session}")).unwrap(),
+        name: format!("bridge{session}-a0").into(),
+        media: MediaType::Audio,
+        video_type: VideoType::Camera,
+        synthetic: false,
+        encodings: vec![EncodingSsrcs { primary: session as u32, rtx: None }],
+    })
 }
 
 fn opus() -> MediaDescription {

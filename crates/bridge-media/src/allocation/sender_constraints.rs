@@ -198,7 +198,7 @@ impl SenderConstraints {
         let Some(source) = self.sources.get_mut(&name) else { return };
         let before = source.wanted.max();
         change(&mut source.wanted);
-        if source.wanted.max() != before {
+        if source.wanted.max() != before || source.told.is_none() {
             self.mark_pending(&name);
         }
     }
@@ -238,8 +238,11 @@ impl Source {
     /// What its sender does not know yet.
     fn take_news(&mut self) -> Option<MaxHeight> {
         let max_height = self.wanted.max();
-        // Nothing wanted and nothing told are the same at first, as in JVB.
-        let is_news = max_height != self.told.unwrap_or(MaxHeight::ZERO);
+        // As in JVB, the first receiver's wish is news even if it is zero.
+        let is_news = match self.told {
+            Some(told) => told != max_height,
+            None => !self.wanted.0.is_empty(),
+        };
         if !self.is_present || !(is_news || self.is_to_be_repeated) {
             return None;
         }

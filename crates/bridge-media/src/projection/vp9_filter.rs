@@ -59,7 +59,7 @@ impl Vp9Filter {
             return false;
         };
         if frame.is_keyframe {
-            return self.keyframe(frame);
+            return self.keyframe(frame, target);
         }
         let (Some(current), Some(current_encoding)) = (self.current, self.current()) else {
             return false;
@@ -130,8 +130,12 @@ impl Vp9Filter {
         accepted
     }
 
-    fn keyframe(&mut self, frame: &Vp9Frame<'_>) -> bool {
+    fn keyframe(&mut self, frame: &Vp9Frame<'_>, target: LayerIndex) -> bool {
         let current = self.current();
+        // Differs from JVB, which goes on with a layer above the target for the rest of the picture:
+        // after the target's last packet, which it has marked as the picture's last.
+        let is_above = target.encoding() == Some(frame.encoding)
+            && self.current.is_some_and(|current| current.spatial_id() > target.spatial_id());
         let index = LayerIndex::new(
             frame.encoding,
             frame.descriptor.spatial_id(),
@@ -139,7 +143,7 @@ impl Vp9Filter {
         );
         match self.group.keyframe(frame.encoding, current, frame.now) {
             KeyframeVerdict::Refuse => return false,
-            KeyframeVerdict::Forward if current == Some(frame.encoding) => {}
+            KeyframeVerdict::Forward if current == Some(frame.encoding) && !is_above => {}
             KeyframeVerdict::Forward | KeyframeVerdict::Down => self.current = Some(index),
         }
         self.layers = [false; 8];

@@ -197,7 +197,8 @@ impl EndpointReception {
     }
 
     /// What a source sends, if the control plane has to know: at once when its layers change or
-    /// begin to carry something, soon when one goes silent, and every second while it sends.
+    /// begin to carry something, soon when one goes silent, and every second while it sends. To be
+    /// asked until there is nothing.
     pub fn poll_layers(&mut self, now: Timestamp) -> Option<(SourceId, SourceLayers)> {
         if now < self.next_layers {
             return None;

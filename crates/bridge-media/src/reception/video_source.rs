@@ -100,8 +100,7 @@ impl VideoStream {
 
     /// Forgets what belonged to the numbers before.
     pub(super) fn restart(&mut self) {
-        self.missing = MissingPackets::new();
-        self.parser = FrameParser::default();
+        *self = Self { numbers: std::mem::take(&mut self.numbers), ..Self::new(self.ssrc) };
     }
 
     pub(super) fn forget_missing(&mut self) {

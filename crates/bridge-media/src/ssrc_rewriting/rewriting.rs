@@ -195,12 +195,11 @@ impl SsrcRewriting {
         header: &RtpHeader,
         mut random: impl FnMut() -> u32,
     ) -> Result<RewrittenPacket, RewritingRefusal> {
-        let key = (source, header.ssrc);
-        if self.audio.use_slot(key).is_none() {
-            let video = &self.video;
-            self.audio.map(key, |audio| fresh_pair(&[audio, video], &mut random));
-        }
-        let slot = self.audio.use_slot(key).ok_or(RewritingRefusal::NotMapped)?;
+        let video = &self.video;
+        let slot = self
+            .audio
+            .use_or_map((source, header.ssrc), |audio| fresh_pair(&[audio, video], &mut random))
+            .ok_or(RewritingRefusal::NotMapped)?;
         let progress = Progress {
             sequence_number: header.sequence_number,
             timestamp: header.timestamp,

@@ -53,14 +53,22 @@ impl SlotTable {
 
     /// The source's slot, which counts as used.
     pub(super) fn use_slot(&mut self, key: SlotKey) -> Option<&mut Slot> {
-        let position = self.position(key)?;
-        let slot = self.slots.get_mut(position)?;
-        self.clock += 1;
-        slot.last_used = self.clock;
-        Some(slot)
+        self.touch(self.position(key)?)
     }
 
-    /// Gives the source a slot; `fresh_ssrcs` is asked if there is room for another one. Answers
+    /// The source's slot, which counts as used; a new one as by [`Self::map`] if it has none.
+    pub(super) fn use_or_map(
+        &mut self,
+        key: SlotKey,
+        fresh_ssrcs: impl FnOnce(&Self) -> (u32, u32),
+    ) -> Option<&mut Slot> {
+        match self.position(key) {
+            Some(position) => self.touch(position),
+            None => self.map(key, fresh_ssrcs),
+        }
+    }
+
+    /// Gives the source, which has none, a slot; `fresh_ssrcs` is asked if there is room for another one. Answers
     /// `None` if there may be none at all.
     pub(super) fn map(
         &mut self,
@@ -84,7 +92,7 @@ impl SlotTable {
         self.keys.push(key);
         self.slots.push(Slot::new(source, ssrc, output, progress.map(|(_, progress)| progress)));
         self.has_news = true;
-        self.use_slot(key)
+        self.touch(self.slots.len() - 1)
     }
 
     /// Frees the slots of a source that is gone.
@@ -130,6 +138,13 @@ impl SlotTable {
 
     pub(super) const fn remaps(&self) -> u64 {
         self.remaps
+    }
+
+    fn touch(&mut self, position: usize) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(position)?;
+        self.clock += 1;
+        slot.last_used = self.clock;
+        Some(slot)
     }
 
     fn position(&self, key: SlotKey) -> Option<usize> {

@@ -3,7 +3,7 @@
 use super::{Downlink, Outlet};
 use crate::egress::MAX_DATAGRAM_BYTES;
 use crate::plain_header::{HeaderSlots, MAX_HEADER_LEN, Stamp};
-use bridge_media::{PayloadRewrite, Rewrite, VideoPacket};
+use bridge_media::{Mid, PayloadRewrite, Rewrite, VideoPacket};
 use bridge_rtp::codec::DependencyDescriptor;
 use bridge_rtp::{AddedExtension, RTX_OSN_LEN, RtxStream, abs_send_time};
 use bridge_units::{DataSize, Timestamp};
@@ -16,6 +16,7 @@ pub(super) struct Departure<'a> {
     pub(super) slots: HeaderSlots,
     pub(super) payload_type: u8,
     pub(super) rewrite: Rewrite,
+    pub(super) mid: Option<Mid>,
     pub(super) descriptor: Option<&'a DependencyDescriptor>,
 }
 
@@ -25,14 +26,14 @@ impl<'a> Departure<'a> {
         payload: &'a [u8],
         slots: HeaderSlots,
         video: &'a VideoPacket,
-        rewrite: Rewrite,
+        (rewrite, mid): (Rewrite, Option<Mid>),
     ) -> Self {
         let descriptor = match &video.frame {
             bridge_media::FrameDescription::Dependency(descriptor) => Some(descriptor),
             _ => None,
         };
         let payload_type = video.payload_type;
-        Self { header, payload, slots, payload_type, rewrite, descriptor }
+        Self { header, payload, slots, payload_type, rewrite, mid, descriptor }
     }
 
     /// Bytes from the RTP header on, without the seal.
@@ -111,9 +112,19 @@ impl Downlink {
         buffer: &'b mut [u8; MAX_HEADER_LEN],
     ) -> Option<&'b [u8]> {
         let time = abs_send_time(now);
-        let added = self.extensions.abs_send_time.map(|id| AddedExtension { id, data: &time });
-        let stamp =
-            Stamp { transport_cc: self.number(now, departure.size()), added: added.as_slice() };
+        let time = self.extensions.abs_send_time.map(|id| AddedExtension { id, data: &time });
+        let mid = self.extensions.mid.zip(departure.mid.as_ref());
+        let mid = mid.map(|(id, mid)| AddedExtension { id, data: mid.as_str().as_bytes() });
+        let both;
+        let added = match (&time, &mid) {
+            (None, None) => &[],
+            (Some(time), Some(mid)) => {
+                both = [*time, *mid];
+                &both[..]
+            }
+            (Some(one), None) | (None, Some(one)) => std::slice::from_ref(one),
+        };
+        let stamp = Stamp { transport_cc: self.number(now, departure.size()), added };
         let Departure { header, slots, descriptor, .. } = *departure;
         let len = slots.stamp(header, rewrite, payload_type, descriptor, stamp, buffer)?;
         buffer.get(..len)

@@ -3,8 +3,8 @@
 use super::{Downlink, Outlet};
 use crate::stored_packets::StoredPackets;
 use bridge_cc::EstimateSource;
-use bridge_media::BitrateWindow;
-use bridge_units::{Bitrate, DataSize, Timestamp};
+use bridge_media::{BitrateWindow, MappedSource};
+use bridge_units::{Bitrate, DataSize, MediaType, Timestamp};
 use std::time::Duration;
 
 /// After this long without anything sent nothing is estimated or probed, so that silence costs nothing.
@@ -18,8 +18,10 @@ const ESTIMATE_CHANGE_PERCENT: u64 = 2;
 const ROUND_TRIP_CHANGE: Duration = Duration::from_millis(5);
 
 /// Something to tell the control plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DownlinkNews {
+    /// SSRCs stand for other sources.
+    Mapped(MediaType, Vec<MappedSource>),
     Estimate(Option<Bitrate>),
     FirstVideoSent,
     RoundTrip(Duration),
@@ -43,7 +45,7 @@ enum FirstVideo {
 }
 
 impl Told {
-    pub(super) fn note_video(&mut self, _now: Timestamp) {
+    pub(super) fn note_video(&mut self) {
         if self.first_video == FirstVideo::Awaited {
             self.first_video = FirstVideo::Sent;
         }
@@ -109,6 +111,9 @@ impl Downlink {
             self.told.first_video = FirstVideo::Told;
             return Some(DownlinkNews::FirstVideoSent);
         }
+        if let Some((media, mapped)) = self.rewriting.as_mut().and_then(|r| r.poll_mapped()) {
+            return Some(DownlinkNews::Mapped(media, mapped));
+        }
         let estimate = self.estimator.estimate();
         if differs(estimate, self.told.estimate) {
             self.told.estimate = estimate;
@@ -123,9 +128,9 @@ impl Downlink {
         None
     }
 
-    /// Whether the first video was sent and that was not told yet.
-    pub(crate) fn has_begun_video(&self) -> bool {
-        self.told.first_video == FirstVideo::Sent
+    /// Whether sending a batch may have made news.
+    pub(crate) fn has_news(&self) -> bool {
+        self.told.first_video == FirstVideo::Sent || self.rewriting.is_some()
     }
 
     /// The round-trip time to the receiver.

@@ -41,9 +41,19 @@ impl Downlink {
         self.pacer.set_target(now, self.estimator.pacing_target());
     }
 
+    /// Whether the receiver knows sources by SSRCs of the bridge's choice only.
+    pub(crate) fn rewrites_ssrcs(&self) -> bool {
+        self.rewriting.is_some()
+    }
+
     /// Who sends what the receiver sees under this SSRC, and the sender's SSRC of it: where a
     /// request for a key frame goes.
     pub(crate) fn keyframe_target(&self, ssrc: u32) -> Option<(SessionId, u32)> {
+        if let Some(rewriting) = &self.rewriting {
+            let mapped = rewriting.source_of(ssrc)?;
+            let source = self.videos.get(&mapped.id)?;
+            return Some((source.sender, source.stream.primary));
+        }
         let mut sources = self.videos.values();
         let source = sources
             .find(|source| source.projection.ssrc() == ssrc || source.stream.rtx == Some(ssrc))?;

@@ -6,62 +6,11 @@ use super::{Downlink, MAX_SOURCES, Outlet, VideoSource};
 use crate::packet_batch::{OutgoingStream, PacketBatch, PlainPacket};
 use crate::stored_packets::StoredPackets;
 use bridge_cc::PacketUrgency;
-use bridge_media::{LayerIndex, PayloadRewrite, Rewrite};
-use bridge_rtp::RtpHeader;
+use bridge_media::{LayerIndex, RewritingRefusal, SsrcRewriting};
 use bridge_units::{SourceId, Timestamp};
+use rustc_hash::FxHashMap;
 
 impl Downlink {
-    /// Whether the receiver gets audio of this source at all.
-    fn wants_audio(&self, source: SourceId, synthetic: bool, quiet: bool) -> bool {
-        match &self.audio {
-            None => !synthetic && !quiet,
-            Some(selection) if selection.exclude.contains(&source) => false,
-            Some(selection) => {
-                selection.include.contains(&source) || (selection.all && !synthetic && !quiet)
-            }
-        }
-    }
-
-    /// Sends an audio packet at once: what is late can only be silence.
-    pub(crate) fn forward_audio(
-        &mut self,
-        now: Timestamp,
-        batch: &PacketBatch,
-        packet: &PlainPacket,
-        (payload_type, synthetic, quiet): (u8, bool, bool),
-        outlet: &mut Outlet<'_>,
-    ) {
-        if !self.payload_types.accepts(payload_type)
-            || !self.wants_audio(packet.source, synthetic, quiet)
-        {
-            return;
-        }
-        let (header, payload) = batch.split(packet);
-        let Ok(values) = RtpHeader::parse(header) else { return };
-        let rewrite = Rewrite {
-            ssrc: values.ssrc,
-            sequence_number: values.sequence_number,
-            timestamp: values.timestamp,
-            marker: values.marker,
-            payload: PayloadRewrite::None,
-        };
-        let departure = Departure {
-            header,
-            payload,
-            slots: packet.slots,
-            payload_type,
-            rewrite,
-            descriptor: None,
-        };
-        self.pacer.on_packet_bypassed(now, departure.size());
-        if self.depart(now, &departure, outlet) {
-            self.told.note_audio(now, departure.size());
-            if self.audios.len() < MAX_SOURCES || self.audios.contains_key(&packet.source) {
-                self.audios.entry(packet.source).or_default().note(payload.len());
-            }
-        }
-    }
-
     /// Projects a video packet and sends it, at once or when the pacer lets it. Answers whether the
     /// receiver needs a key frame of the source.
     pub(crate) fn forward_video(
@@ -77,19 +26,33 @@ impl Downlink {
         if !self.payload_types.accepts(video.payload_type) {
             return false;
         }
-        let Some(source) = self.video_source(packet, stream) else { return false };
+        let Self { videos, targets, rewriting, .. } = self;
+        let source = video_source(videos, targets, rewriting, packet, stream);
+        let Some(source) = source else { return false };
         let decision = source.projection.accept(video);
         let wants_keyframe = decision.request_keyframe && source.may_wish(now);
-        let Ok(rewrite) = decision.outcome else { return wants_keyframe };
+        let Ok(projected) = decision.outcome else { return wants_keyframe };
+        let (rewrite, mid) = match rewriting {
+            None => (projected, None),
+            Some(rewriting) => match rewriting.rewrite_video(packet.source, video, &projected) {
+                Ok(rewritten) => (rewritten.rewrite, rewritten.mid),
+                Err(RewritingRefusal::AwaitsKeyframe) => return source.may_wish(now),
+                Err(_) => return false,
+            },
+        };
         stored.keep(now, batch, packet);
         let (header, payload) = batch.split(packet);
         source.sent.note(payload.len());
-        let departure = Departure::video(header, payload, packet.slots, video, rewrite);
+        if video.frame.is_keyframe() {
+            source.note_key_frame(&projected);
+        }
+        let departure = Departure::video(header, payload, packet.slots, video, (rewrite, mid));
         let size = departure.size();
         if self.pacer.has_room(now) {
             self.pacer.on_packet_bypassed(now, size);
+            source.note_departed(projected.sequence_number);
             if self.depart(now, &departure, outlet) {
-                self.told.note_video(now);
+                self.told.note_video();
             }
             return wants_keyframe;
         }
@@ -97,38 +60,44 @@ impl Downlink {
             source: packet.source,
             encoding: video.encoding,
             sequence_number: video.sequence_number,
+            projected: projected.sequence_number,
             rewrite,
-            again: false,
+            mid,
+            again: None,
         };
         if self.pacer.push(now, PacketUrgency::Video, size, paced).is_err() {
             outlet.counters.dropped_pacer_full += 1;
         }
         wants_keyframe
     }
+}
 
-    /// What the receiver gets of the source; begins when the program first has it.
-    fn video_source(
-        &mut self,
-        packet: &PlainPacket,
-        stream: OutgoingStream,
-    ) -> Option<&mut VideoSource> {
-        let known = self.videos.get(&packet.source);
-        // A source whose first encoding or sender is another one begins anew.
-        let is_same = known.is_some_and(|source| {
-            source.stream.primary == stream.primary && source.sender == packet.sender
-        });
-        if !is_same {
-            let target = *self.targets.get(&packet.source)?;
-            if self.videos.len() >= MAX_SOURCES {
-                return None;
-            }
-            let mut source = VideoSource::new(packet.sender, stream);
-            source.set_target(LayerIndex::SUSPENDED);
-            source.set_target(target);
-            self.videos.insert(packet.source, source);
+/// What the receiver gets of the packet's source; begins when the program first has it.
+fn video_source<'v>(
+    videos: &'v mut FxHashMap<SourceId, VideoSource>,
+    targets: &FxHashMap<SourceId, LayerIndex>,
+    rewriting: &mut Option<Box<SsrcRewriting>>,
+    packet: &PlainPacket,
+    stream: OutgoingStream,
+) -> Option<&'v mut VideoSource> {
+    // A source whose first encoding or sender is another one begins anew.
+    let is_same = videos.get(&packet.source).is_some_and(|source| {
+        source.stream.primary == stream.primary && source.sender == packet.sender
+    });
+    if !is_same {
+        let target = *targets.get(&packet.source)?;
+        if videos.len() >= MAX_SOURCES {
+            return None;
         }
-        self.videos.get_mut(&packet.source)
+        let mut source = VideoSource::new(packet.sender, stream);
+        source.set_target(target);
+        if videos.insert(packet.source, source).is_some()
+            && let Some(rewriting) = rewriting
+        {
+            rewriting.restart_source(packet.source);
+        }
     }
+    videos.get_mut(&packet.source)
 }
 
 /// Keeps a packet in the history when the first receiver gets it.

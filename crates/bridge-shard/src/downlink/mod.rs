@@ -4,6 +4,7 @@
 //! The control plane's program says which layer of each source; the packets come from the batches of
 //! all shards. Nothing here allocates for a packet.
 
+mod audio;
 mod departure;
 mod estimate;
 mod feedback;
@@ -11,6 +12,7 @@ mod forwarding;
 mod outlet;
 mod padding;
 mod repair;
+mod repair_budget;
 mod reports;
 mod source;
 
@@ -20,17 +22,21 @@ pub(crate) use outlet::Outlet;
 
 use crate::control::{AudioSelection, ForwardingProgram, MediaDescription};
 use crate::payload_types::PayloadTypes;
+use crate::shard_group::MediaSettings;
 use bridge_cc::{
     BandwidthEstimator, EstimateSource, EstimatorConfig, Pacer, PaddingController, PaddingStream,
     ProbeClusterId, RoundTripTimes,
 };
-use bridge_media::{LayerIndex, RtxNumbers};
+use bridge_media::{
+    LayerIndex, RedConfig, RewritableSource, RtxNumbers, SsrcRewriting, SsrcRewritingConfig,
+};
 use bridge_rtp::HeaderExtensionIds;
-use bridge_units::{SourceId, Timestamp};
+use bridge_units::{SessionId, SourceId, Timestamp};
 use estimate::Told;
 use repair::Paced;
+use repair_budget::RepairBudget;
 use rustc_hash::FxHashMap;
-use source::{SentCounts, VideoSource};
+use source::{AudioSource, VideoSource};
 use std::sync::Arc;
 
 /// Sources of which one receiver remembers what it was sent: all that a conference may have.
@@ -48,9 +54,14 @@ pub(crate) struct Downlink {
     probe: Option<ProbeClusterId>,
     round_trips: RoundTripTimes,
     rtx_numbers: RtxNumbers,
+    repair_budget: RepairBudget,
     // Keyed by the bridge's own numbers.
     videos: FxHashMap<SourceId, VideoSource>,
-    audios: FxHashMap<SourceId, SentCounts>,
+    audios: FxHashMap<SourceId, AudioSource>,
+    /// The SSRCs of the bridge's choice, if the receiver wants such.
+    rewriting: Option<Box<SsrcRewriting>>,
+    ssrcs: SsrcChoice,
+    red: RedConfig,
     targets: FxHashMap<SourceId, LayerIndex>,
     program: Box<ForwardingProgram>,
     audio: Option<Arc<AudioSelection>>,
@@ -66,6 +77,8 @@ struct DownlinkTypes {
     /// RTX by the payload type that it repairs.
     rtx: [Option<u8>; 128],
     accepted: [bool; 128],
+    /// Audio with redundancy.
+    red: Option<u8>,
     /// With which padding goes.
     padding: Option<u8>,
 }
@@ -76,11 +89,33 @@ struct DownlinkExtensions {
     transport_cc: Option<u8>,
     /// Only if it takes no transport-wide numbers.
     abs_send_time: Option<u8>,
+    mid: Option<u8>,
+}
+
+/// Where SSRCs come from: they must differ, not be secret.
+#[derive(Clone, Copy, Debug)]
+struct SsrcChoice(u64);
+
+impl SsrcChoice {
+    /// SplitMix64, of which the upper half is taken.
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ (bits >> 31)) >> 32) as u32
+    }
 }
 
 impl Downlink {
-    /// Of a receiver of which nothing is negotiated yet. `seed` is random.
-    pub(crate) fn new(now: Timestamp, config: &EstimatorConfig) -> Self {
+    /// Of a receiver of which nothing is negotiated yet.
+    pub(crate) fn new(
+        now: Timestamp,
+        session: SessionId,
+        rewriting: Option<SsrcRewritingConfig>,
+        settings: &MediaSettings,
+    ) -> Self {
+        let config = &settings.estimator;
         Self {
             estimator: BandwidthEstimator::new(now, config, EstimateSource::None),
             source: EstimateSource::None,
@@ -91,8 +126,12 @@ impl Downlink {
             probe: None,
             round_trips: RoundTripTimes::new(),
             rtx_numbers: RtxNumbers::default(),
+            repair_budget: RepairBudget::new(now),
             videos: FxHashMap::default(),
             audios: FxHashMap::default(),
+            rewriting: rewriting.map(|config| Box::new(SsrcRewriting::new(config))),
+            ssrcs: SsrcChoice(session.0 ^ now.as_nanos()),
+            red: settings.red,
             targets: FxHashMap::default(),
             program: Box::default(),
             audio: None,
@@ -116,6 +155,7 @@ impl Downlink {
         self.extensions = DownlinkExtensions {
             transport_cc,
             abs_send_time: ids.abs_send_time.filter(|_| transport_cc.is_none()),
+            mid: ids.mid,
         };
         let source = match (transport_cc, types.remb) {
             (Some(_), _) => EstimateSource::TransportFeedback,
@@ -130,11 +170,22 @@ impl Downlink {
     }
 
     /// Takes a new program: other sources than its own are suspended.
-    pub(crate) fn set_program(&mut self, program: Box<ForwardingProgram>) {
+    /// `primary` tells the first SSRC of a video source.
+    pub(crate) fn set_program(
+        &mut self,
+        program: Box<ForwardingProgram>,
+        primary: impl Fn(SourceId) -> Option<u32>,
+    ) {
         self.targets.clear();
         self.targets.extend(program.targets.iter().take(MAX_SOURCES).copied());
         for (id, source) in &mut self.videos {
             source.set_target(self.targets.get(id).copied().unwrap_or(LayerIndex::SUSPENDED));
+        }
+        if let Some(rewriting) = &mut self.rewriting {
+            let rewritable =
+                |id: &SourceId| Some(RewritableSource { id: *id, ssrc: primary(*id)? });
+            let mapped: Vec<_> = program.mapped.iter().filter_map(rewritable).collect();
+            rewriting.set_video_sources(&mapped, || self.ssrcs.next());
         }
         self.program = program;
         self.estimator.set_demand(self.program.ideal_bitrate);
@@ -147,6 +198,10 @@ impl Downlink {
 
     /// Forgets sources for which `is_there` says no.
     pub(crate) fn retain_sources(&mut self, is_there: impl Fn(SourceId) -> bool) {
+        if let Some(rewriting) = &mut self.rewriting {
+            let known = self.videos.keys().chain(self.audios.keys()).chain(&self.program.mapped);
+            known.filter(|id| !is_there(**id)).for_each(|id| rewriting.remove_source(*id));
+        }
         self.videos.retain(|id, _| is_there(*id));
         self.audios.retain(|id, _| is_there(*id));
     }
@@ -166,6 +221,11 @@ impl DownlinkTypes {
             let number = usize::from(payload_type.number);
             if let Some(accepted) = types.accepted.get_mut(number) {
                 *accepted = true;
+            }
+            if payload_type.name.eq_ignore_ascii_case("red")
+                && payload_type.media == bridge_units::MediaType::Audio
+            {
+                types.red = Some(payload_type.number);
             }
             let is_rtx = payload_type.name.eq_ignore_ascii_case("rtx");
             match payload_type.apt.filter(|_| is_rtx) {
@@ -194,6 +254,6 @@ impl DownlinkTypes {
 
 impl Default for DownlinkTypes {
     fn default() -> Self {
-        Self { rtx: [None; 128], accepted: [false; 128], padding: None }
+        Self { rtx: [None; 128], accepted: [false; 128], red: None, padding: None }
     }
 }

@@ -102,16 +102,18 @@ impl Downlink {
             if sent >= size {
                 break;
             }
-            let Some(source) = self.videos.get(&id) else { break };
-            let projection = &source.projection;
-            let Some((newest, _)) = projection.progress() else { break };
-            let Some(of) = projection.source_of(newest.wrapping_sub(back)) else { continue };
-            let Some(kept) = stored.get(now, id, of.encoding, of.sequence_number) else { continue };
+            // Not what still waits in the pacer: it would overtake its original.
+            let Some(newest) = self.videos.get(&id).and_then(|source| source.departed) else {
+                break;
+            };
+            let number = newest.wrapping_sub(back);
+            let Some((kept, numbers)) = self.sent_before(now, id, number, stored) else { continue };
             let video = &kept.packet.video;
-            let Some(rewrite) = projection.rewrite_again(video) else { continue };
-            let Some(rtx) = self.rtx_stream(id, video.payload_type) else { break };
+            let rtx = numbers.rtx.and_then(|ssrc| self.rtx_stream(ssrc, video.payload_type));
+            let Some(rtx) = rtx else { break };
             let slots = kept.packet.slots;
-            let departure = Departure::video(kept.header, kept.payload, slots, video, rewrite);
+            let numbers = (numbers.rewrite, numbers.mid);
+            let departure = Departure::video(kept.header, kept.payload, slots, video, numbers);
             if self.depart_again(now, &departure, rtx, outlet) {
                 sent = sent.plus(departure.size());
             }

@@ -22,7 +22,7 @@ impl Downlink {
         outlet: &mut Outlet<'_>,
     ) {
         let rewritten = match media {
-            MediaType::Audio => self.audios.get(&source).and_then(|sent| sent.report(info)),
+            MediaType::Audio => self.audios.get(&source).and_then(|audio| audio.sent.report(info)),
             MediaType::Video => self.videos.get(&source).and_then(|source| {
                 let projection = &source.projection;
                 let (ssrc, rtp_timestamp) =
@@ -30,7 +30,15 @@ impl Downlink {
                 source.sent.report(SenderInfo { ssrc, rtp_timestamp, ..info })
             }),
         };
-        let Some(info) = rewritten else { return };
+        let Some(mut info) = rewritten else { return };
+        if let Some(rewriting) = &self.rewriting {
+            let (ssrc, timestamp) = (info.ssrc, info.rtp_timestamp);
+            let Some(numbers) = rewriting.rewrite_sender_report(media, source, ssrc, timestamp)
+            else {
+                return;
+            };
+            (info.ssrc, info.rtp_timestamp) = numbers;
+        }
         let mut buffer = [0; SENDER_REPORT_LEN];
         let mut writer = RtcpWriter::new(&mut buffer);
         if writer.sender_report(&info, &[]).is_err() {

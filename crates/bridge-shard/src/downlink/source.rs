@@ -1,5 +1,6 @@
 use crate::packet_batch::OutgoingStream;
-use bridge_media::{LayerIndex, Retransmissions, SourceProjection};
+use bridge_media::{LayerIndex, RedStream, Retransmissions, Rewrite, SourceProjection};
+use bridge_rtp::is_newer_seq;
 use bridge_rtp::rtcp::SenderInfo;
 use bridge_units::{SessionId, Timestamp};
 use std::time::Duration;
@@ -15,7 +16,20 @@ pub(super) struct VideoSource {
     pub(super) projection: SourceProjection,
     pub(super) retransmissions: Retransmissions,
     pub(super) sent: SentCounts,
+    /// The newest number after projection that left the pacer.
+    pub(super) departed: Option<u16>,
+    /// Number after projection and timestamp of the newest key frame's beginning.
+    key_frame: Option<(u16, u32)>,
     next_wish: Timestamp,
+}
+
+/// One audio source as one receiver gets it.
+#[derive(Default)]
+pub(super) struct AudioSource {
+    pub(super) sent: SentCounts,
+    pub(super) red: RedStream,
+    /// Some of its packets had redundancy that was taken out.
+    pub(super) has_redundancy: bool,
 }
 
 /// What was sent on one SSRC, for sender reports.
@@ -33,12 +47,34 @@ impl VideoSource {
             projection: SourceProjection::new(stream.primary),
             retransmissions: Retransmissions::new(),
             sent: SentCounts::default(),
+            departed: None,
+            key_frame: None,
             next_wish: Timestamp::ZERO,
         }
     }
 
     pub(super) fn set_target(&mut self, target: LayerIndex) {
         self.projection.set_target(target);
+    }
+
+    /// Notes a packet of a key frame that is being forwarded.
+    pub(super) fn note_key_frame(&mut self, projected: &Rewrite) {
+        let is_known = self.key_frame.is_some_and(|(_, known)| known == projected.timestamp);
+        if !is_known {
+            self.key_frame = Some((projected.sequence_number, projected.timestamp));
+        }
+    }
+
+    /// Whether nothing that is decoded from now on needs the packet with this number.
+    pub(super) fn is_before_key_frame(&self, number: u16) -> bool {
+        self.key_frame.is_some_and(|(first, _)| is_newer_seq(first, number))
+    }
+
+    /// Notes that the packet with this number after projection has left.
+    pub(super) fn note_departed(&mut self, number: u16) {
+        if self.departed.is_none_or(|newest| is_newer_seq(number, newest)) {
+            self.departed = Some(number);
+        }
     }
 
     /// Whether to tell now that a key frame is needed.

@@ -4,7 +4,7 @@
 
 mod client;
 mod message;
-mod packets;
+pub mod packets;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -84,11 +84,18 @@ pub struct Join {
     /// Where its packets arrive.
     pub lands: usize,
     pub visitor: bool,
+    pub rewrites_ssrcs: bool,
 }
 
 impl Join {
     pub fn at(shard: usize) -> Self {
-        Self { conference: CONFERENCE, start: shard, lands: shard, visitor: false }
+        Self {
+            conference: CONFERENCE,
+            start: shard,
+            lands: shard,
+            visitor: false,
+            rewrites_ssrcs: false,
+        }
     }
 
     pub fn started_at(self, start: usize) -> Self {
@@ -97,6 +104,11 @@ impl Join {
 
     pub fn in_conference(self, id: u64) -> Self {
         Self { conference: ConferenceId(id), ..self }
+    }
+
+    /// Others' media reaches it on SSRCs of the bridge's choice.
+    pub fn with_few_ssrcs(self) -> Self {
+        Self { rewrites_ssrcs: true, ..self }
     }
 
     pub fn as_visitor(self) -> Self {
@@ -219,8 +231,8 @@ impl World {
             ice: LocalIce { ufrag, password, controlling: true },
             sctp: false,
             visitor: join.visitor,
-            rewrites_ssrcs: false,
-            mid_demux: false,
+            rewrites_ssrcs: join.rewrites_ssrcs,
+            mid_demux: join.rewrites_ssrcs,
             certificate: CERTIFICATE.clone(),
         };
         self.command(session, SessionAction::Create(Box::new(setup)));

@@ -1,0 +1,45 @@
+//! Whole conferences in simulated time: links, scripted senders, receivers that check every promise,
+//! and the real engines of the bridge between them. One seed, one result.
+
+mod audio_receiver;
+mod audio_sender;
+mod bridge;
+mod client;
+mod codec;
+mod conference;
+mod encoding;
+mod frame_buffer;
+mod frame_header;
+mod frame_stamp;
+mod link;
+mod nack_list;
+mod playback;
+mod random;
+mod rate_profile;
+mod reports;
+mod rtp_writer;
+#[cfg(test)]
+mod self_test;
+mod signaling;
+mod stream_check;
+mod transport_feedback;
+mod video_receiver;
+mod video_sender;
+mod violation;
+
+pub use audio_receiver::AudioReceiver;
+pub use audio_sender::AudioSender;
+pub use bridge::SimulationError;
+pub use client::SimulatedClient;
+pub use codec::{Layering, SimulatedCodec};
+pub use conference::{Participant, SimulatedConference};
+pub use link::{
+    Link, LinkCounters, LinkOutcome, LinkSample, LinkSettings, LossModel, SAMPLE_INTERVAL,
+    UDP_AND_IP_BYTES,
+};
+pub use playback::{Freeze, Playback, ShownPicture};
+pub use random::SimulationRandom;
+pub use rate_profile::RateProfile;
+pub use video_receiver::{VideoReceiver, VideoReceiverCounters};
+pub use video_sender::{LayerSettings, VideoSender, VideoSenderCounters, VideoSettings};
+pub use violation::{Violation, ViolationKind, Violations};
