@@ -32,8 +32,10 @@ pub(crate) fn print(what: &str, old: &Figures, new: &Figures) {
             Movement::Better => "better",
             Movement::Worse => "WORSE",
         };
-        let change = change(before, figure)
-            .map_or_else(|| "from nothing".to_owned(), |change| format!("{:+.0} %", change * 100.0));
+        let change = change(before, figure).map_or_else(
+            || "from nothing".to_owned(),
+            |change| format!("{:+.0} %", change * 100.0),
+        );
         println!("{word:<8} {name:<44} {before} -> {figure}, {change}");
     }
     println!("the same within noise: {same} figures");

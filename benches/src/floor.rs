@@ -43,9 +43,9 @@ pub(crate) fn measure(settings: FloorSettings, transmission: Transmission) -> Re
         let mut time = std::time::Duration::ZERO;
         for _ in 0..rounds {
             forwarder.send_burst()?;
-            let before = clock::thread_cpu()?;
+            let before = clock::thread_cpu();
             forwarder.forward_burst()?;
-            time += clock::thread_cpu()? - before;
+            time += clock::thread_cpu() - before;
         }
         values.push(time.as_nanos() as f64 / 1e3 / (sent_each * rounds as f64));
     }
@@ -109,7 +109,13 @@ impl Forwarder {
             }
         }
         let addresses = self.receivers.addresses();
-        self.transmission.send(&self.socket, addresses, &self.egress, sealed, self.settings.burst)?;
+        self.transmission.send(
+            &self.socket,
+            addresses,
+            &self.egress,
+            sealed,
+            self.settings.burst,
+        )?;
         self.next += self.settings.burst as u64;
         Ok(())
     }
@@ -139,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_way_of_sending_reaches_the_receivers() {
-        for transmission in Transmission::ALL {
+        for transmission in [Transmission::Sendto, Transmission::Sendmmsg, Transmission::Segments] {
             let settings = FloorSettings { receivers: 3, packet_bytes: 300, burst: 8 };
             let mut forwarder = Forwarder::new(settings, transmission).unwrap();
             for _ in 0..10 {

@@ -41,7 +41,7 @@ pub(crate) fn allocations(path: &mut PacketPath, settings: PathSettings) -> Resu
 fn measure(figures: &mut Figures, settings: PathSettings) -> Result<()> {
     let name = name(settings);
     let mut path = PacketPath::warm(settings)?;
-    let mut watch = Stopwatch::default();
+    let mut watch = Stopwatch::new();
     let (mut total, mut media) = (Vec::new(), Vec::new());
     let (mut runs, mut packets) = (0, 0);
     while total.len() < LEAST_PERIODS || (packets < PACKETS && total.len() < MAX_PERIODS) {

@@ -18,11 +18,9 @@ impl Sampled {
     /// Of these values; zero without any.
     pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |part: f64| {
-            let place = (values.len().saturating_sub(1)) as f64 * part;
-            values.get(place.round() as usize).copied().unwrap_or_default()
-        };
-        Self { median: at(0.5), low: at(0.25), high: at(0.75) }
+        let last = values.len().saturating_sub(1);
+        let at = |place: usize| values.get(place).copied().unwrap_or_default();
+        Self { median: at(last / 2), low: at(last / 4), high: at(last - last / 4) }
     }
 }
 
@@ -59,9 +57,9 @@ fn sample(calls: usize, mut batch: impl FnMut() -> Duration) -> Sampled {
 }
 
 fn time(work: impl FnOnce()) -> Duration {
-    let begin = clock::wall();
+    let begin = clock::thread_cpu();
     work();
-    begin.elapsed()
+    clock::thread_cpu() - begin
 }
 
 /// Long against the clock's resolution, short against a scheduler's time slice.
@@ -81,6 +79,8 @@ mod tests {
         let sampled = Sampled::of(vec![10.0, 9.0, 11.0, 500.0, 10.0]);
         assert_eq!(sampled, Sampled { median: 10.0, low: 10.0, high: 11.0 });
         assert_eq!(Sampled::of(Vec::new()).median, 0.0);
+        let few = Sampled::of(vec![3.0, 1.0, 2.0]);
+        assert_eq!(few, Sampled { median: 2.0, low: 1.0, high: 3.0 });
     }
 
     #[test]

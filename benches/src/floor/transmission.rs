@@ -18,8 +18,6 @@ pub(crate) enum Transmission {
 }
 
 impl Transmission {
-    pub(crate) const ALL: [Self; 3] = [Self::Sendto, Self::Sendmmsg, Self::Segments];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sendto => "sendto",

@@ -20,7 +20,11 @@ impl Budgets {
             _ => (value * HEADROOM).ceil(),
         };
         let budgets = measured.iter();
-        Self(budgets.map(|(name, figure)| (name.to_owned(), budget(figure.unit, figure.value))).collect())
+        Self(
+            budgets
+                .map(|(name, figure)| (name.to_owned(), budget(figure.unit, figure.value)))
+                .collect(),
+        )
     }
 
     pub(super) fn read(path: &Path) -> Result<Self> {

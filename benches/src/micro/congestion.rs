@@ -18,17 +18,21 @@ pub(super) fn run(figures: &mut Figures) -> Result<()> {
 fn generator(figures: &mut Figures) {
     let mut generator = TransportFeedbackGenerator::new();
     let (mut now, mut number, mut written) = (Timestamp::from_millis(1_000), 0_u16, 0);
-    let sampled = prepared_nanoseconds(BATCH, || (), |()| {
-        for _ in 0..BATCH {
-            now = now + Duration::from_micros(500);
-            number = number.wrapping_add(1);
-            if generator.on_packet(now, number, number.is_multiple_of(8), 7) {
-                written += generator.write_feedback(now, 1, |bytes| {
-                    std::hint::black_box(bytes);
-                });
+    let sampled = prepared_nanoseconds(
+        BATCH,
+        || (),
+        |()| {
+            for _ in 0..BATCH {
+                now += Duration::from_micros(500);
+                number = number.wrapping_add(1);
+                if generator.on_packet(now, number, number.is_multiple_of(8), 7) {
+                    written += generator.write_feedback(now, 1, |bytes| {
+                        std::hint::black_box(bytes);
+                    });
+                }
             }
-        }
-    });
+        },
+    );
     debug_assert!(written > 0);
     note(figures, "transport_cc_generate", sampled);
 }
@@ -46,7 +50,7 @@ fn estimator(figures: &mut Figures) -> Result<()> {
             let base = next;
             next = next.wrapping_add(FEEDBACK_PACKETS);
             let begin = now;
-            now = now + SPACING * u32::from(FEEDBACK_PACKETS);
+            now += SPACING * u32::from(FEEDBACK_PACKETS);
             (begin, now, feedback(base, begin).unwrap_or_default())
         },
         |(begin, end, bytes)| {

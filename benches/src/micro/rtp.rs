@@ -65,7 +65,9 @@ fn reports(figures: &mut Figures) -> Result<()> {
         let Ok(compound) = RtcpCompound::parse(black_box(&feedback)) else { return };
         for (packet, _) in compound.packets() {
             if let RtcpPacket::TransportFeedback(feedback) = packet {
-                black_box(feedback.statuses().filter(|status| status.arrival.is_some()).count());
+                black_box(
+                    feedback.statuses().filter(|status| status.delta_ticks.is_some()).count(),
+                );
             }
         }
     });

@@ -31,15 +31,14 @@ impl Feedback {
         let Some(next) = self.next.get_mut(participant).filter(|next| **next <= now) else {
             return Ok(None);
         };
-        *next = *next + INTERVAL;
+        *next += INTERVAL;
         let (Some(base), Some(first)) = (arrivals.next_number, arrivals.unreported.first()) else {
             return Ok(None);
         };
         self.count = self.count.wrapping_add(1);
         let ssrc = AUDIO_SSRC + participant as u32 * 1_000;
         let begin = *first + ONE_WAY_DELAY;
-        let mut builder =
-            TransportFeedbackBuilder::new(ssrc, VIDEO_SSRC, self.count, base, begin);
+        let mut builder = TransportFeedbackBuilder::new(ssrc, VIDEO_SSRC, self.count, base, begin);
         let mut number = base;
         for sent in &arrivals.unreported {
             // What does not fit into one packet is not reported; more than 50 ms have.

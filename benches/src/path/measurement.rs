@@ -34,11 +34,11 @@ pub(crate) struct NoMeter;
 /// Marks turns for callgrind, which counts what happens in `counted_turn`.
 pub(crate) struct InstructionMeter;
 
-/// Measures time.
-#[derive(Default)]
+/// Measures the thread's CPU time.
 pub(crate) struct Stopwatch {
     media: Duration,
     upkeep: Duration,
+    reading: Duration,
 }
 
 /// Counts allocations on the heap.
@@ -62,10 +62,17 @@ impl Cost {
 }
 
 impl Stopwatch {
+    /// Nothing measured yet.
+    pub(crate) fn new() -> Self {
+        let reading = clock::reading_time();
+        Self { media: Duration::ZERO, upkeep: Duration::ZERO, reading }
+    }
+
     /// In nanoseconds, since it was asked last.
     pub(crate) fn take(&mut self) -> Cost {
-        let Self { media, upkeep } = std::mem::take(self);
-        Cost { media: media.as_nanos() as f64, upkeep: upkeep.as_nanos() as f64 }
+        let media = std::mem::take(&mut self.media).as_nanos() as f64;
+        let upkeep = std::mem::take(&mut self.upkeep).as_nanos() as f64;
+        Cost { media, upkeep }
     }
 }
 
@@ -91,9 +98,9 @@ impl Meter for InstructionMeter {
 
 impl Meter for Stopwatch {
     fn around(&mut self, part: Part, work: impl FnOnce()) {
-        let before = clock::wall();
+        let before = clock::thread_cpu();
         work();
-        let time = before.elapsed();
+        let time = (clock::thread_cpu() - before).saturating_sub(self.reading);
         match part {
             Part::Media => self.media += time,
             Part::Upkeep => self.upkeep += time,

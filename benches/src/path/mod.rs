@@ -13,7 +13,6 @@ mod wire;
 pub(crate) use measurement::{AllocationMeter, Cost, InstructionMeter, Stopwatch};
 use measurement::{Meter, NoMeter, Part};
 pub(crate) use participant::Participant;
-pub(crate) use traffic::{FRAME_PACKETS, VIDEO_BYTES};
 pub(crate) use wire::Datagram;
 
 use anyhow::{Result, ensure};
@@ -23,7 +22,7 @@ use bridge_units::Timestamp;
 use feedback::Feedback;
 use std::net::SocketAddr;
 use std::time::Duration;
-use traffic::{FRAME_INTERVAL, REPORT_INTERVAL, SOUND_INTERVAL, Traffic};
+use traffic::{FRAME_INTERVAL, FRAME_PACKETS, REPORT_INTERVAL, SOUND_INTERVAL, Traffic};
 use wire::Wire;
 
 /// What the receivers negotiated and what is sent to them.
@@ -134,7 +133,7 @@ impl PacketPath {
         if self.arriving_count > 0 || self.shard.poll_timeout() <= self.now {
             self.upkeep_turn(meter);
         }
-        self.now = self.now + TICK;
+        self.now += TICK;
         Ok(())
     }
 
@@ -161,17 +160,17 @@ impl PacketPath {
         };
         let mut packets = 0;
         if self.settings.has_video && due.frame <= *now {
-            due.frame = due.frame + FRAME_INTERVAL;
+            due.frame += FRAME_INTERVAL;
             packets += FRAME_PACKETS as u64;
             traffic.frame(|packet| take(sender, packet, false))?;
         }
         if due.sound <= *now {
-            due.sound = due.sound + SOUND_INTERVAL;
+            due.sound += SOUND_INTERVAL;
             packets += 1;
             take(sender, traffic.sound()?, false)?;
         }
         if due.report <= *now {
-            due.report = due.report + REPORT_INTERVAL;
+            due.report += REPORT_INTERVAL;
             traffic.reports(*now, |report| take(sender, report, true))?;
         }
         self.packets_in += packets;
@@ -183,10 +182,10 @@ impl PacketPath {
             return Ok(());
         }
         let Self { feedback, participants, wire, arriving, arriving_count, now, .. } = self;
-        for index in 1..participants.len() {
-            if let Some(compound) = feedback.poll(*now, index, &mut wire.arrivals[index])? {
-                let place = next_place(arriving, arriving_count);
-                participants[index].seal_rtcp(compound, place)?;
+        let receivers = participants.iter_mut().zip(&mut wire.arrivals).enumerate().skip(1);
+        for (index, (participant, arrivals)) in receivers {
+            if let Some(compound) = feedback.poll(*now, index, arrivals)? {
+                participant.seal_rtcp(compound, next_place(arriving, arriving_count))?;
             }
         }
         Ok(())

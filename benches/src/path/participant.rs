@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 /// A client of the shard.
 pub(crate) struct Participant {
-    pub(crate) session: SessionId,
     pub(crate) address: SocketAddr,
     pub(crate) is_connected: bool,
     transport: PeerTransport,
@@ -38,7 +37,7 @@ impl Participant {
             sctp: false,
         };
         let transport = PeerTransport::new(now, settings);
-        Self { session, address, is_connected: false, transport, bridge: super::bridge_address() }
+        Self { address, is_connected: false, transport, bridge: super::bridge_address() }
     }
 
     /// The ICE credentials of the client of `session`.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::clock;
 use anyhow::{Context, Result, anyhow, ensure};
-use bridge_dtls::{Certificate, DtlsContext, DtlsSettings, FingerprintHash, Setup};
+use bridge_dtls::{Certificate, ClientBackend, DtlsContext, DtlsSettings, FingerprintHash, Setup};
 use bridge_media::{LayerIndex, VideoType};
 use bridge_rtp::ExtensionType;
 use bridge_shard::{
@@ -105,12 +105,15 @@ struct GroupSetup {
 
 impl GroupSetup {
     fn new() -> Result<Self> {
-        let profiles = DtlsSettings {
+        // OpenSSL on both sides: dimpl prefers AES-256-GCM.
+        let settings = DtlsSettings {
             srtp_profiles: vec![Profile::AeadAes128Gcm],
+            dtls13: false,
+            client_backend: ClientBackend::OpenSsl,
             ..DtlsSettings::default()
         };
         let origin = clock::wall();
-        let dtls = DtlsContext::new(profiles, origin)?;
+        let dtls = DtlsContext::new(settings, origin)?;
         let generate = || Certificate::generate(clock::calendar()).map(Arc::new);
         Ok(Self {
             context: TransportContext::new(dtls, IceSettings::default(), origin),

@@ -1,3 +1,4 @@
+use super::traffic::VIDEO_BYTES;
 use super::*;
 use bridge_rtp::RtpHeader;
 use std::collections::HashSet;
@@ -42,5 +43,6 @@ fn equal_packets_leave_in_runs() {
     let settings = PathSettings { transport_cc: false, ..SMALL };
     let mut path = PacketPath::warm(settings).unwrap();
     let passed = path.run(PERIOD, &mut NoMeter).unwrap();
-    assert!(passed.runs * 4 < passed.packets_out, "{passed:?}");
+    // 25 frames and 40 packets of sound, to each of three, and some reports.
+    assert!(passed.runs <= 3 * (25 + 40) + 20, "{passed:?}");
 }

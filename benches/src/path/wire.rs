@@ -44,10 +44,8 @@ impl Wire {
     /// To `participants`; with the header extension that numbers packets, arrivals are noted so that
     /// feedback can be made.
     pub(crate) fn new(participants: usize, transport_cc_id: Option<u8>) -> Self {
-        let arrivals = Arrivals {
-            unreported: Vec::with_capacity(MAX_UNREPORTED),
-            ..Arrivals::default()
-        };
+        let arrivals =
+            Arrivals { unreported: Vec::with_capacity(MAX_UNREPORTED), ..Arrivals::default() };
         Self {
             now: Timestamp::ZERO,
             // `vec!` would clone without the capacity.
@@ -99,7 +97,8 @@ impl Wire {
 
     fn keep_signal(&mut self, participant: usize, datagram: &[u8]) {
         if self.signals.len() < MAX_SIGNALS && datagram.len() <= MAX_DATAGRAM_BYTES {
-            self.signals.push((participant, Datagram::from_bytes(super::bridge_address(), datagram)));
+            self.signals
+                .push((participant, Datagram::from_bytes(super::bridge_address(), datagram)));
         }
     }
 }

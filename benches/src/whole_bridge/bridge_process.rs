@@ -26,7 +26,8 @@ impl BridgeProcess {
         let binary = sibling("videobridge")?;
         let mut command = cores::command_on(cores::MEASURED, &binary);
         command.arg("--config").arg(&configuration).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        let child =
+            command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let mut bridge = Self { child, http_port, configuration };
         bridge.wait_until_healthy()?;
         Ok(bridge)
@@ -93,6 +94,7 @@ fn text(http_port: u16, udp_port: u16) -> String {
     )
 }
 
-const REQUEST: &[u8] = b"GET /about/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+const REQUEST: &[u8] =
+    b"GET /about/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const PATIENCE: Duration = Duration::from_secs(20);

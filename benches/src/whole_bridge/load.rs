@@ -4,7 +4,6 @@ use super::bridge_process::{BridgeProcess, sibling};
 use crate::cores;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::process::Stdio;
 
 /// A run of the load generator.
 pub(super) struct Load {
@@ -17,6 +16,7 @@ pub(super) struct Load {
 pub(super) struct LoadResult {
     pub(super) micros_per_packet: f64,
     pub(super) packets_per_second: f64,
+    pub(super) loss_ratio: f64,
     pub(super) delay_first_p50: Option<f64>,
     pub(super) delay_last_p50: Option<f64>,
     pub(super) delay_last_p99: Option<f64>,
@@ -35,14 +35,15 @@ impl Load {
             .args(["--duration", &format!("{SECONDS}s"), "--warm-up", "3s"])
             .args(self.arguments)
             .arg("--json")
-            .arg(&json)
-            .stdout(Stdio::null());
-        let status = command.status().context("cannot start the load generator")?;
+            .arg(&json);
+        let ran = command.output().context("cannot start the load generator")?;
         let text = std::fs::read_to_string(&json).unwrap_or_default();
         let _ = std::fs::remove_file(&json);
         let found: Value = serde_json::from_str(&text).unwrap_or_default();
-        if !status.success() {
-            bail!("the load generator failed ({status}): {}", found["error_kinds"]);
+        if !ran.status.success() {
+            let said = String::from_utf8_lossy(&ran.stderr);
+            let last = said.lines().last().unwrap_or_default();
+            bail!("the load generator failed ({}): {} {last}", ran.status, found["error_kinds"]);
         }
         LoadResult::read(&found)
     }
@@ -58,6 +59,7 @@ impl LoadResult {
             micros_per_packet: number(&found["bridge_cpu_us_per_packet_out"])
                 .context("no CPU time in the result")?,
             packets_per_second: packets / SECONDS as f64,
+            loss_ratio: number(&found["loss_ratio"]).unwrap_or_default(),
             delay_first_p50: delay("first", "p50"),
             delay_last_p50: delay("last", "p50"),
             delay_last_p99: delay("last", "p99"),

@@ -37,7 +37,8 @@ struct Rounds {
 }
 
 fn measure(figures: &mut Figures, workload: &Workload) -> Result<()> {
-    let mut rounds = Rounds { floors: vec![Vec::new(); workload.transmissions.len()], ..Rounds::default() };
+    let mut rounds =
+        Rounds { floors: vec![Vec::new(); workload.transmissions.len()], ..Rounds::default() };
     let bridge = BridgeProcess::start().context("the bridge did not start")?;
     let name = workload.name;
     println!(">>> {name}: {ROUNDS} rounds of floor and bridge");
@@ -78,11 +79,16 @@ fn note_details(figures: &mut Figures, prefix: &str, result: &LoadResult) {
     }
     let rate = result.packets_per_second;
     figures.add(&format!("{prefix}.packets_out"), Unit::PacketsPerSecond, rate);
+    if result.loss_ratio > MAX_LOSS {
+        println!("warning: {:.2} % were lost: this is overload", result.loss_ratio * 100.0);
+    }
     for warning in &result.warnings {
         println!("warning: {warning}");
     }
 }
 
+/// With more the figures are those of another kind of work.
+const MAX_LOSS: f64 = 0.001;
 /// Floor and bridge by turns, so that what disturbs one disturbs both.
 const ROUNDS: usize = 3;
 
