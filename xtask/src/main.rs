@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "this program talks to the person who runs it")]
 
 mod bench;
+mod bench_media;
 mod command;
 mod lint;
 mod packages;
@@ -20,7 +21,8 @@ usage: cargo xtask <chore>
   test --fast   run what needs no browser, no Prosody and no network
   lint          formatting, clippy with warnings as errors, and the documentation
   bench         what a forwarded packet costs, in parts and against a floor forwarder
-  bench --gates instructions and allocations against benches/budgets.json (bench --help: more)";
+  bench --gates instructions and allocations against benches/budgets.json (bench --help: more)
+  bench --media simulate conferences and write target/media/media.html and .json";
 
 fn main() -> ExitCode {
     match run() {
@@ -38,6 +40,7 @@ fn run() -> Result<()> {
         ["test"] => tests::run(tests::Extent::Everything),
         ["test", "--fast"] => tests::run(tests::Extent::Fast),
         ["lint"] => lint::run(),
+        ["bench", "--media"] => bench_media::run(),
         ["bench", ..] => bench::run(&arguments[1..]),
         ["--help" | "help" | "-h"] => {
             println!("{USAGE}");

@@ -6,7 +6,8 @@ use crate::sampling::{nanoseconds, prepared_nanoseconds};
 use anyhow::{Context, Result, ensure};
 use bridge_media::{
     AllocationConfig, AllocationSettings, BandwidthAllocator, CandidateSource, FrameDescription,
-    LastN, LayerIndex, LayerState, SourceProjection, VideoPacket, VideoType,
+    LastN, LayerIndex, LayerState, MaxHeight, SourceProjection, VideoConstraints, VideoPacket,
+    VideoType,
 };
 use bridge_rtp::codec::Vp8Descriptor;
 use bridge_units::{Bitrate, EndpointId, SourceId, Timestamp};
@@ -91,21 +92,28 @@ fn allocation(figures: &mut Figures) -> Result<()> {
     let settings = AllocationSettings {
         last_n: LastN::new(20),
         on_stage_sources: vec![names[7].clone()],
+        default_constraints: height(180),
+        constraints: [(names[7].clone(), height(720))].into(),
         ..AllocationSettings::new(&config)
     };
     let me = EndpointId::new("cafe").context("an id that cannot be")?;
     let mut allocator = BandwidthAllocator::new(me, config, now);
     allocator.set_supports_rtx(true);
     allocator.set_settings(settings);
+    allocator.handle_video_forwarded(now);
     let mut kbps = 0;
     let sampled = nanoseconds(|| {
-        kbps = (kbps + 37) % 20_000;
+        kbps = 1_000 + (kbps + 37) % 10_000;
         allocator.handle_estimate(Bitrate::from_kbps(kbps));
         allocator.allocate(now, &candidates);
     });
     ensure!(allocator.allocation().forwarded_sources().count() > 0, "nothing was allocated");
     note(figures, "allocation_200_sources_last_n_20", sampled);
     Ok(())
+}
+
+fn height(pixels: u32) -> VideoConstraints {
+    VideoConstraints::from_max_height(MaxHeight::from_pixels(pixels))
 }
 
 /// Three encodings with three frame rates each.

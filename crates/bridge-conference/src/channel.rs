@@ -79,7 +79,7 @@ impl Conference {
             BridgeChannelMessage::ReceiverAudioSubscription(subscription) => {
                 endpoint.wishes.set_audio(subscription);
                 self.select_audio(id);
-                self.refresh_loudest();
+                self.refresh_heard();
             }
             _ => self.counters.messages_ignored += 1,
         }

@@ -59,7 +59,7 @@ pub struct Conference {
 /// Which shard a command is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Every shard; only for `SetConference` and `RemoveConference`.
+    /// Every shard; for what concerns a conference and not one session.
     AllShards,
     /// The shard where the session is, as far as is known.
     Shard(ShardId),
@@ -361,7 +361,8 @@ impl Conference {
             self.prune_source_maps();
             self.select_audio_for_all();
             self.refresh_video_sources();
-            self.refresh_loudest();
+            self.follow_loudest();
+            self.refresh_heard();
         }
         self.allocate(now);
         self.tell_senders();

@@ -113,7 +113,7 @@ impl Conference {
         for level in levels {
             let id = self.sessions.get(&level.session);
             let Some(endpoint) = id.and_then(|id| self.endpoints.get(id)) else { continue };
-            let source = level.source.and_then(|source| self.source(source));
+            let source = level.source.and_then(|id| self.published.as_ref()?.source(id));
             let is_synthetic = source.is_some_and(|source| source.synthetic);
             if is_synthetic || endpoint.force_mute.audio || endpoint.traits.visitor {
                 continue;
@@ -126,7 +126,7 @@ impl Conference {
             }
         }
         self.wait_for_speakers();
-        self.refresh_loudest();
+        self.follow_loudest();
     }
 
     /// Time to decide who speaks.
@@ -143,7 +143,7 @@ impl Conference {
             self.plan_keyframe(now, &speaker);
         }
         self.wait_for_speakers();
-        self.refresh_loudest();
+        self.follow_loudest();
     }
 
     /// What a client is told when its channel opens.
@@ -153,14 +153,16 @@ impl Conference {
         }
     }
 
-    /// Who else is heard may also change with subscriptions and sources.
-    pub(crate) fn refresh_loudest(&mut self) {
-        if !self.environment.settings.loudest.route_loudest_only {
-            return;
-        }
+    /// Who is heard changes with loudness.
+    pub(crate) fn follow_loudest(&mut self) {
         if let Some(routing) = self.speakers.loudest.poll_change() {
             self.speakers.routing = Some(routing.clone());
+            self.refresh_heard();
         }
+    }
+
+    /// Who is heard also changes with subscriptions and sources.
+    pub(crate) fn refresh_heard(&mut self) {
         let heard = self.speakers.routing.as_ref().filter(|routing| !routing.has_room);
         let heard = heard.map(|routing| self.sessions_heard(routing));
         if heard != self.speakers.heard {
