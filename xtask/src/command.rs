@@ -25,6 +25,11 @@ pub(crate) fn root() -> std::path::PathBuf {
     path
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}
+
 pub(crate) fn announce(command: &Command) {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
     println!("\n>>> {} {}", name(command), arguments.join(" "));

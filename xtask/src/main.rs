@@ -1,8 +1,11 @@
-//! The one door to every chore of this workspace: `cargo xtask test`, `cargo xtask lint`.
+//! The one door to every chore of this workspace: `cargo xtask test`, `cargo xtask lint`,
+//! `cargo xtask bench`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program talks to the person who runs it")]
 
+mod bench;
+mod bench_media;
 mod command;
 mod lint;
 mod packages;
@@ -16,7 +19,10 @@ usage: cargo xtask <chore>
 
   test          install what the tests need (Debian packages, as root) and run every test
   test --fast   run what needs no browser, no Prosody and no network
-  lint          formatting, clippy with warnings as errors, and the documentation";
+  lint          formatting, clippy with warnings as errors, and the documentation
+  bench         what a forwarded packet costs, in parts and against a floor forwarder
+  bench --gates instructions and allocations against benches/budgets.json (bench --help: more)
+  bench --media simulate conferences and write target/media/media.html and .json";
 
 fn main() -> ExitCode {
     match run() {
@@ -34,6 +40,8 @@ fn run() -> Result<()> {
         ["test"] => tests::run(tests::Extent::Everything),
         ["test", "--fast"] => tests::run(tests::Extent::Fast),
         ["lint"] => lint::run(),
+        ["bench", "--media"] => bench_media::run(),
+        ["bench", ..] => bench::run(&arguments[1..]),
         ["--help" | "help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

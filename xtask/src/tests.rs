@@ -1,10 +1,9 @@
 //! Runs the tests and counts them over all of cargo's runs.
 
-use crate::command::{announce, cargo, root, run as run_command};
+use crate::command::{announce, cargo, run as run_command, target_directory};
 use crate::packages;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Which tests to run.
@@ -28,7 +27,7 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
     let mut counts = Counts::default();
     let mut broken = Vec::new();
     if extent == Extent::Everything {
-        packages::install_missing()?;
+        packages::install_missing(packages::FOR_TESTS)?;
     }
     let fast = ["test", "--workspace", "--locked", "--no-fail-fast"];
     count(&mut cargo(&fast), "the fast tests", &mut counts, &mut broken)?;
@@ -47,11 +46,6 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
         bail!("failed: {}", broken.join(" and "));
     }
     Ok(())
-}
-
-/// Where cargo puts what it builds.
-fn target_directory() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Runs a `cargo test`, passes its output on and adds up its closing lines.

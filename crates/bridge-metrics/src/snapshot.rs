@@ -29,6 +29,16 @@ pub struct Snapshot {
     pub dtls_failed: u64,
     /// Endpoints without bridge channel 30 s after DTLS.
     pub no_message_transport_after_delay: u64,
+    /// Changes of the dominant speaker, but not into silence.
+    pub dominant_speaker_changes: u64,
+    /// Key frames asked of new speakers before they are shown.
+    pub preemptive_keyframes_sent: u64,
+    /// Changes of speaker for which none was worth it.
+    pub preemptive_keyframes_suppressed: u64,
+    /// Endpoints of which nothing was heard any more.
+    pub endpoints_disconnected: u64,
+    /// Endpoints that were heard of again.
+    pub endpoints_reconnected: u64,
     /// Bridge-channel messages received over data channels.
     pub channel_messages_received: u64,
     /// Bridge-channel messages sent over data channels.
@@ -163,6 +173,11 @@ impl Snapshot {
             ("num_eps_no_msg_transport_after_delay", self.no_message_transport_after_delay),
             ("total_data_channel_messages_received", self.channel_messages_received),
             ("total_data_channel_messages_sent", self.channel_messages_sent),
+            ("total_dominant_speaker_changes", self.dominant_speaker_changes),
+            ("preemptive_kfr_sent", self.preemptive_keyframes_sent),
+            ("preemptive_kfr_suppressed", self.preemptive_keyframes_suppressed),
+            ("endpoints_disconnected", self.endpoints_disconnected),
+            ("endpoints_reconnected", self.endpoints_reconnected),
             ("bit_rate_download", self.rates.incoming_bps / 1_000),
             ("bit_rate_upload", self.rates.outgoing_bps / 1_000),
             ("packet_rate_download", self.rates.incoming_pps),
@@ -210,6 +225,31 @@ impl Snapshot {
                 "data_channel_messages_sent",
                 "Messages sent over data channels.",
                 self.channel_messages_sent,
+            ),
+            (
+                "dominant_speaker_changes",
+                "Changes of the dominant speaker.",
+                self.dominant_speaker_changes,
+            ),
+            (
+                "preemptive_keyframe_requests_sent",
+                "Key frames asked of new speakers before they are shown.",
+                self.preemptive_keyframes_sent,
+            ),
+            (
+                "preemptive_keyframe_requests_suppressed",
+                "Changes of speaker for which no key frame was asked.",
+                self.preemptive_keyframes_suppressed,
+            ),
+            (
+                "endpoints_disconnected",
+                "Endpoints of which nothing was heard any more.",
+                self.endpoints_disconnected,
+            ),
+            (
+                "endpoints_reconnected",
+                "Endpoints that were heard of again.",
+                self.endpoints_reconnected,
             ),
             ("packets_received", "Datagrams received.", self.shards.datagrams_in),
             ("packets_sent", "Datagrams sent.", self.shards.datagrams_out),

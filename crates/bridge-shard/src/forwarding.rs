@@ -126,6 +126,10 @@ impl Shard {
         let payload_type = audio.header.payload_type;
         let kind = PlainKind::Audio(PlainAudioKind {
             payload_type,
+            sequence_number: audio.header.sequence_number,
+            timestamp: audio.header.timestamp,
+            ssrc: audio.header.ssrc,
+            marker: audio.header.marker,
             red: red == Some(payload_type),
             voice_activity: audio.level.is_some_and(|level| level.voice_activity),
             synthetic: description.synthetic,

@@ -38,6 +38,10 @@ pub(crate) enum PlainKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PlainAudioKind {
     pub(crate) payload_type: u8,
+    pub(crate) sequence_number: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) ssrc: u32,
+    pub(crate) marker: bool,
     /// With redundancy (RFC 2198).
     pub(crate) red: bool,
     /// The sender says that somebody speaks.

@@ -60,7 +60,7 @@ impl HeaderSlots {
         payload_type: u8,
         descriptor: Option<&DependencyDescriptor>,
         stamp: Stamp<'_>,
-        out: &mut [u8; MAX_HEADER_LEN],
+        out: &mut [u8],
     ) -> Option<usize> {
         let len = match rewrite.payload {
             PayloadRewrite::Dependency(_) => {

@@ -28,8 +28,7 @@ impl Downlink {
             return;
         }
         let (header, payload) = batch.split(packet);
-        let Ok(values) = RtpHeader::parse(header) else { return };
-        let audio = Audio { packet, header, values, payload, payload_type: kind.payload_type };
+        let audio = Audio { packet, header, values: kind, payload };
         let own_red = self.payload_types.red;
         match self.red.policy.action(kind.red, own_red.is_some()) {
             RedAction::Forward => {
@@ -38,8 +37,8 @@ impl Downlink {
                 }
                 self.send_audio(now, &audio, outlet);
             }
-            RedAction::Strip => self.send_stripped(now, &audio, kind, outlet),
-            RedAction::Protect => self.send_protected(now, &audio, kind, outlet),
+            RedAction::Strip => self.send_stripped(now, &audio, outlet),
+            RedAction::Protect => self.send_protected(now, &audio, outlet),
         }
     }
 
@@ -63,13 +62,7 @@ impl Downlink {
         })
     }
 
-    fn send_stripped(
-        &mut self,
-        now: Timestamp,
-        audio: &Audio<'_>,
-        kind: PlainAudioKind,
-        outlet: &mut Outlet<'_>,
-    ) {
+    fn send_stripped(&mut self, now: Timestamp, audio: &Audio<'_>, outlet: &mut Outlet<'_>) {
         if !self.remembers(audio) {
             return;
         }
@@ -77,7 +70,7 @@ impl Downlink {
         source.has_redundancy = true;
         let mut plain: [Option<PlainAudio<'_>>; MAX_STRIPPED] = [None; MAX_STRIPPED];
         let mut free = plain.iter_mut();
-        let stripped = source.red.strip(&audio.described(kind), |packet| {
+        let stripped = source.red.strip(&audio.described(), |packet| {
             if let Some(place) = free.next() {
                 *place = Some(packet);
             }
@@ -89,38 +82,32 @@ impl Downlink {
         for packet in plain.into_iter().flatten() {
             let PlainAudio { sequence_number, timestamp, payload_type, payload, .. } = packet;
             let marker = audio.values.marker && !packet.is_recovered;
-            let mut values = audio.values;
-            values.sequence_number = sequence_number;
-            values.timestamp = timestamp;
-            values.marker = marker;
-            self.send_audio(now, &Audio { values, payload, payload_type, ..*audio }, outlet);
+            let values =
+                PlainAudioKind { sequence_number, timestamp, marker, payload_type, ..audio.values };
+            self.send_audio(now, &Audio { values, payload, ..*audio }, outlet);
         }
     }
 
-    fn send_protected(
-        &mut self,
-        now: Timestamp,
-        audio: &Audio<'_>,
-        kind: PlainAudioKind,
-        outlet: &mut Outlet<'_>,
-    ) {
+    fn send_protected(&mut self, now: Timestamp, audio: &Audio<'_>, outlet: &mut Outlet<'_>) {
         let red = self.red;
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
         let known = self.remembers(audio);
         let source = self.audios.get_mut(&audio.packet.source).filter(|_| known);
         let len =
-            source.and_then(|source| source.red.protect(&audio.described(kind), &red, &mut buffer));
+            source.and_then(|source| source.red.protect(&audio.described(), &red, &mut buffer));
         let protected = len.and_then(|len| buffer.get(..len)).zip(self.payload_types.red);
         match protected {
             Some((payload, payload_type)) => {
-                self.send_audio(now, &Audio { payload, payload_type, ..*audio }, outlet);
+                let values = PlainAudioKind { payload_type, ..audio.values };
+                self.send_audio(now, &Audio { values, payload, ..*audio }, outlet);
             }
             None => self.send_audio(now, audio, outlet),
         }
     }
 
     fn send_audio(&mut self, now: Timestamp, audio: &Audio<'_>, outlet: &mut Outlet<'_>) {
-        let Audio { packet, header, values, payload, payload_type } = *audio;
+        let Audio { packet, header, values, payload } = *audio;
+        let payload_type = values.payload_type;
         if !self.payload_types.accepts(payload_type) {
             return;
         }
@@ -134,8 +121,12 @@ impl Downlink {
         let (rewrite, mid) = match &mut self.rewriting {
             None => (plain, None),
             Some(rewriting) => {
+                let Ok(mut parsed) = RtpHeader::parse(header) else { return };
+                parsed.sequence_number = values.sequence_number;
+                parsed.timestamp = values.timestamp;
+                parsed.marker = values.marker;
                 let choose = || self.ssrcs.next();
-                match rewriting.rewrite_audio(Some(packet.source), &values, choose) {
+                match rewriting.rewrite_audio(Some(packet.source), &parsed, choose) {
                     Ok(rewritten) => (rewritten.rewrite, rewritten.mid),
                     Err(_) => return,
                 }
@@ -147,7 +138,9 @@ impl Downlink {
         self.pacer.on_packet_bypassed(now, departure.size());
         if self.depart(now, &departure, outlet) {
             self.told.note_audio(now, departure.size());
-            if self.remembers(audio)
+            if let Some(source) = self.audios.get_mut(&packet.source) {
+                source.sent.note(payload.len());
+            } else if self.remembers(audio)
                 && let Some(source) = self.audios.get_mut(&packet.source)
             {
                 source.sent.note(payload.len());
@@ -172,18 +165,17 @@ impl Downlink {
 struct Audio<'a> {
     packet: &'a PlainPacket,
     header: &'a [u8],
-    values: RtpHeader,
+    values: PlainAudioKind,
     payload: &'a [u8],
-    payload_type: u8,
 }
 
 impl<'a> Audio<'a> {
-    fn described(&self, kind: PlainAudioKind) -> AudioPacket<'a> {
+    fn described(&self) -> AudioPacket<'a> {
         AudioPacket {
             sequence_number: self.values.sequence_number,
             timestamp: self.values.timestamp,
-            payload_type: self.payload_type,
-            voice_activity: kind.voice_activity,
+            payload_type: self.values.payload_type,
+            voice_activity: self.values.voice_activity,
             payload: self.payload,
         }
     }

@@ -36,6 +36,12 @@ impl<'a> Departure<'a> {
         Self { header, payload, slots, payload_type, rewrite, mid, descriptor }
     }
 
+    /// Whether the receiver's header is surely no longer than [`SHORT_HEADER_LEN`].
+    fn is_short(&self) -> bool {
+        self.header.len() <= SHORT_HEADER_LEN - ADDED_LEN
+            && !matches!(self.rewrite.payload, PayloadRewrite::Dependency(_))
+    }
+
     /// Bytes from the RTP header on, without the seal.
     pub(super) fn size(&self) -> DataSize {
         DataSize::from_bytes((self.header.len() + self.payload.len()) as u64)
@@ -54,9 +60,16 @@ impl Downlink {
             outlet.counters.dropped_seal_failed += 1;
             return false;
         }
-        let mut buffer = [0; MAX_HEADER_LEN];
+        let (mut short, mut long);
+        let buffer: &mut [u8] = if departure.is_short() {
+            short = [0; SHORT_HEADER_LEN];
+            &mut short
+        } else {
+            long = [0; MAX_HEADER_LEN];
+            &mut long
+        };
         let Departure { rewrite, payload, payload_type, .. } = departure;
-        let Some(header) = self.header(now, departure, rewrite, *payload_type, &mut buffer) else {
+        let Some(header) = self.header(now, departure, rewrite, *payload_type, buffer) else {
             outlet.counters.dropped_header += 1;
             return false;
         };
@@ -109,10 +122,10 @@ impl Downlink {
         departure: &Departure<'_>,
         rewrite: &Rewrite,
         payload_type: u8,
-        buffer: &'b mut [u8; MAX_HEADER_LEN],
+        buffer: &'b mut [u8],
     ) -> Option<&'b [u8]> {
-        let time = abs_send_time(now);
-        let time = self.extensions.abs_send_time.map(|id| AddedExtension { id, data: &time });
+        let time = self.extensions.abs_send_time.map(|id| (id, abs_send_time(now)));
+        let time = time.as_ref().map(|(id, data)| AddedExtension { id: *id, data });
         let mid = self.extensions.mid.zip(departure.mid.as_ref());
         let mid = mid.map(|(id, mid)| AddedExtension { id, data: mid.as_str().as_bytes() });
         let both;
@@ -139,6 +152,12 @@ impl Downlink {
         Some((id, number))
     }
 }
+
+/// Enough for most headers; clearing more costs each packet something.
+const SHORT_HEADER_LEN: usize = 64;
+
+/// What an absolute send time and a MID add at most, with padding to a word.
+const ADDED_LEN: usize = 28;
 
 /// Leaves room for the seal, a retransmission's original number and a longer descriptor.
 const MAX_DEPARTURE_BYTES: u64 = MAX_DATAGRAM_BYTES as u64 - 64;

@@ -78,6 +78,7 @@ impl Downlink {
     ) {
         let round_trip = self.round_trips.last();
         let estimate = self.estimator.pacing_target();
+        let media = self.program.target_bitrate.plus(self.told.audio_rate(now));
         for number in numbers {
             let Some((id, projected)) = self.projected(ssrc, number) else {
                 outlet.counters.nack_misses += 1;
@@ -108,7 +109,7 @@ impl Downlink {
             };
             if numbers.rtx.is_none() {
                 outlet.counters.nack_misses += 1;
-            } else if !self.repair_budget.take(now, size, estimate) {
+            } else if !self.repair_budget.take(now, size, estimate, media) {
                 outlet.counters.nacks_over_budget += 1;
             } else if self.pacer.push(now, PacketUrgency::Retransmission, size, paced).is_err() {
                 outlet.counters.dropped_pacer_full += 1;

@@ -1,3 +1,4 @@
+use crate::keyframe_requests::KeyframeUrgency;
 use crate::packet_batch::OutgoingStream;
 use bridge_media::{LayerIndex, RedStream, Retransmissions, Rewrite, SourceProjection};
 use bridge_rtp::is_newer_seq;
@@ -5,9 +6,11 @@ use bridge_rtp::rtcp::SenderInfo;
 use bridge_units::{SessionId, Timestamp};
 use std::time::Duration;
 
-/// How often one receiver's wish for a key frame is told to the sender's shard, which has the limits
-/// that count. A wish comes with every packet until the key frame does.
-const KEYFRAME_WISH_INTERVAL: Duration = Duration::from_millis(100);
+/// After how long one receiver's wish for a key frame is told again, the last one for ever. A wish
+/// comes with every packet until the key frame does; a screen of few frames takes its time, and the
+/// sender's shard lets a receiver ask three times in ten seconds.
+const KEYFRAME_WISH_INTERVALS: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
 
 /// One video source as one receiver gets it.
 pub(super) struct VideoSource {
@@ -21,6 +24,8 @@ pub(super) struct VideoSource {
     /// Number after projection and timestamp of the newest key frame's beginning.
     key_frame: Option<(u16, u32)>,
     next_wish: Timestamp,
+    /// Told since the last key frame.
+    wishes: usize,
 }
 
 /// One audio source as one receiver gets it.
@@ -50,6 +55,7 @@ impl VideoSource {
             departed: None,
             key_frame: None,
             next_wish: Timestamp::ZERO,
+            wishes: 0,
         }
     }
 
@@ -77,13 +83,27 @@ impl VideoSource {
         }
     }
 
-    /// Whether to tell now that a key frame is needed.
-    pub(super) fn may_wish(&mut self, now: Timestamp) -> bool {
-        let due = now >= self.next_wish;
-        if due {
-            self.next_wish = now + KEYFRAME_WISH_INTERVAL;
+    /// The wish to tell now that a key frame is needed, if it is time.
+    pub(super) fn wish(&mut self, now: Timestamp) -> Option<KeyframeUrgency> {
+        if now < self.next_wish {
+            return None;
         }
-        due
+        let last = KEYFRAME_WISH_INTERVALS.len() - 1;
+        let interval = KEYFRAME_WISH_INTERVALS.get(self.wishes.min(last));
+        self.next_wish = now + interval.copied().unwrap_or_default();
+        self.wishes += 1;
+        Some(match self.wishes {
+            1 => KeyframeUrgency::Switch,
+            _ => KeyframeUrgency::Repeated,
+        })
+    }
+
+    /// Notes that none is needed now.
+    pub(super) fn is_content(&mut self) {
+        if self.wishes > 0 {
+            self.wishes = 0;
+            self.next_wish = Timestamp::ZERO;
+        }
     }
 }
 

@@ -57,7 +57,9 @@ impl AudioSender {
         let at = self.next;
         self.next = at + PACKET_TIME;
         let level = self.level?;
-        // Speech swings by a few decibels.
+        // Speech swings by a few decibels, and between words there is only the room.
+        let between_words = self.counter % WORD_PACKETS < PAUSE_PACKETS;
+        let level = if between_words { level.max(ROOM_LEVEL) } else { level };
         let level = level.saturating_add((self.random.next_u16() % 6) as u8).min(127);
         let mut payload = OPUS_HEAD.to_vec();
         payload.extend_from_slice(&self.counter.to_be_bytes());
@@ -114,6 +116,14 @@ const PACKET_TIME: Duration = Duration::from_millis(20);
 
 /// A table of contents byte (20 ms of full-band speech) and a mark.
 const OPUS_HEAD: [u8; 4] = [0x78, 0xa5, 0x51, 0x0e];
+
+/// The level between words, in -dBov.
+const ROOM_LEVEL: u8 = 75;
+
+/// A word and the pause before it take 400 ms, ...
+const WORD_PACKETS: u32 = 20;
+/// ... of which this is the pause.
+const PAUSE_PACKETS: u32 = 3;
 
 /// 32 kbps.
 const OPUS_BYTES: usize = 80;

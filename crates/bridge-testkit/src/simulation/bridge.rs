@@ -6,16 +6,14 @@ use bridge_conference::{
     LocalAddresses, Placement, SessionIds, ShutdownTimes, Target,
 };
 use bridge_dtls::{Certificate, DtlsContext, DtlsSettings};
-use bridge_media::LayerIndex;
 use bridge_metrics::ShardCounters;
 use bridge_shard::{
-    ConferenceSnapshot, EgressSink, EventSink, ForwardingProgram, Inbox, MediaSettings, Run,
-    SendOutcome, SessionAction, SessionCommand, SessionEvent, Shard, ShardCommand, ShardGroup,
-    ShardSettings, ShardWaker,
+    EgressSink, EventSink, Inbox, MediaSettings, Run, SendOutcome, SessionEvent, SessionEventKind,
+    Shard, ShardCommand, ShardGroup, ShardSettings, ShardWaker,
 };
 use bridge_signaling::colibri2::{ConferenceModified, ConferenceModify};
 use bridge_transport::{IceSettings, TransportContext};
-use bridge_units::{EndpointId, SessionId, ShardId, Timestamp};
+use bridge_units::{Bitrate, EndpointId, SessionId, ShardId, Timestamp};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -31,16 +29,8 @@ pub(crate) struct SimulatedBridge {
     events: Arc<Events>,
     conference: Conference,
     wire: Wire,
-    snapshot: Option<Arc<ConferenceSnapshot>>,
-    orders: BTreeMap<SessionId, Orders>,
-}
-
-/// Commands of a session: how many there were, and how many of them were not the conference's.
-#[derive(Clone, Copy)]
-struct Orders {
-    shard: ShardId,
-    next: u32,
-    inserted: u32,
+    /// What shards said that links take.
+    estimates: BTreeMap<SessionId, Vec<(Timestamp, Bitrate)>>,
 }
 
 /// Something went wrong while a simulation was set up.
@@ -115,8 +105,7 @@ impl SimulatedBridge {
             events,
             conference,
             wire: Wire::default(),
-            snapshot: None,
-            orders: BTreeMap::new(),
+            estimates: BTreeMap::new(),
         };
         bridge.settle(now);
         Ok(bridge)
@@ -167,6 +156,9 @@ impl SimulatedBridge {
                 std::mem::take(&mut *self.events.0.lock().unwrap_or_else(PoisonError::into_inner));
             idle &= events.is_empty();
             for event in events {
+                if let SessionEventKind::Estimate(Some(rate)) = event.kind {
+                    self.estimates.entry(event.session).or_default().push((now, rate));
+                }
                 self.conference.handle_event(now, event);
             }
             if idle {
@@ -186,6 +178,11 @@ impl SimulatedBridge {
         std::mem::take(&mut self.wire.0)
     }
 
+    pub(crate) fn estimates(&self, endpoint: &EndpointId) -> &[(Timestamp, Bitrate)] {
+        let session = self.conference.session_of(endpoint);
+        session.and_then(|session| self.estimates.get(&session)).map_or(&[], Vec::as_slice)
+    }
+
     pub(crate) fn conference(&self) -> &Conference {
         &self.conference
     }
@@ -198,45 +195,8 @@ impl SimulatedBridge {
         totals
     }
 
-    /// Gives a session a program that the conference did not make, until it makes one.
-    pub(crate) fn force_forwarding(
-        &mut self,
-        endpoint: &EndpointId,
-        targets: &[(String, LayerIndex)],
-    ) {
-        let Some(session) = self.conference.session_of(endpoint) else { return };
-        let Some(snapshot) = &self.snapshot else { return };
-        let id_of = |name: &str| snapshot.sources.iter().find(|s| &*s.name == name).map(|s| s.id);
-        let targets = targets.iter().filter_map(|(name, layer)| Some((id_of(name)?, *layer)));
-        let program = ForwardingProgram { targets: targets.collect(), ..Default::default() };
-        let orders = self.orders.entry(session).or_insert(NO_ORDERS);
-        let action = SessionAction::SetForwarding(Box::new(program));
-        let command = SessionCommand { session, order: orders.next, action };
-        orders.next += 1;
-        orders.inserted += 1;
-        if let Some(inbox) = self.group.inbox(orders.shard) {
-            deliver(inbox, ShardCommand::Session(command));
-        }
-    }
-
-    fn note(&mut self, target: Target, command: &mut ShardCommand) {
-        match (target, command) {
-            (_, ShardCommand::SetConference(snapshot)) => {
-                self.snapshot = Some(Arc::clone(snapshot));
-            }
-            (Target::Shard(shard), ShardCommand::Session(command)) => {
-                let orders = self.orders.entry(command.session).or_insert(NO_ORDERS);
-                command.order += orders.inserted;
-                orders.next = command.order + 1;
-                orders.shard = shard;
-            }
-            _ => {}
-        }
-    }
-
     fn carry_out(&mut self) {
-        while let Some((target, mut command)) = self.conference.poll_command() {
-            self.note(target, &mut command);
+        while let Some((target, command)) = self.conference.poll_command() {
             match target {
                 Target::AllShards => {
                     for inbox in self.group.inboxes() {
@@ -254,8 +214,6 @@ impl SimulatedBridge {
         }
     }
 }
-
-const NO_ORDERS: Orders = Orders { shard: ShardId(0), next: 0, inserted: 0 };
 
 fn deliver(inbox: &Inbox, command: ShardCommand) {
     let delivered = inbox.command(command).is_ok();

@@ -38,6 +38,8 @@ pub struct SimulatedClient {
     audio: AudioSender,
     videos: Vec<VideoSender>,
     receivers: BTreeMap<u32, VideoReceiver>,
+    /// When the first of them has something to do without a packet, or earlier.
+    receivers_due: Timestamp,
     /// SSRCs of retransmissions, and what they repair.
     rtx: BTreeMap<u32, u32>,
     audio_receivers: BTreeMap<u32, AudioReceiver>,
@@ -81,6 +83,7 @@ impl SimulatedClient {
             audio,
             videos,
             receivers: BTreeMap::new(),
+            receivers_due: Timestamp::FAR_FUTURE,
             rtx: BTreeMap::new(),
             audio_receivers: BTreeMap::new(),
             bridge_ssrcs,
@@ -269,8 +272,7 @@ impl SimulatedClient {
         if self.sending {
             next = next.min(self.audio.poll_timeout()).min(self.next_report);
             let videos = self.videos.iter().map(VideoSender::poll_timeout);
-            let receivers = self.receivers.values().map(VideoReceiver::poll_timeout);
-            next = videos.chain(receivers).fold(next, Timestamp::min);
+            next = videos.fold(next, Timestamp::min).min(self.receivers_due);
             if self.feedback.has_news() {
                 next = next.min(self.next_feedback);
             }
@@ -337,6 +339,7 @@ impl SimulatedClient {
             audio.handle_packet(now, header.sequence_number, header.payload(datagram));
         } else if let Some(receiver) = self.receivers.get_mut(&ssrc) {
             receiver.handle_packet(now, &header, datagram, descriptor, false);
+            self.receivers_due = self.receivers_due.min(receiver.poll_timeout());
         } else if let Some(primary) = self.rtx.get(&ssrc).copied() {
             self.handle_retransmission(now, primary, &header, datagram);
         } else if self.bridge_ssrcs.contains(&ssrc) && header.payload(datagram).is_empty() {
@@ -363,6 +366,7 @@ impl SimulatedClient {
                 let descriptor = original.extension_data(packet, DEPENDENCY_DESCRIPTOR_ID);
                 let descriptor = descriptor.map(<[u8]>::to_vec);
                 receiver.handle_packet(now, &original, packet, descriptor.as_deref(), true);
+                self.receivers_due = self.receivers_due.min(receiver.poll_timeout());
             }
             // Padding that looks for bandwidth.
             Err(_) => receiver.note_probe(now, datagram.len()),
@@ -441,12 +445,17 @@ impl SimulatedClient {
     }
 
     fn send_requests(&mut self, now: Timestamp) {
+        if self.receivers_due > now {
+            return;
+        }
         let mut requests = Vec::new();
         for (ssrc, receiver) in &mut self.receivers {
             while let Some(request) = receiver.poll(now) {
                 requests.push((*ssrc, request));
             }
         }
+        let due = self.receivers.values().map(VideoReceiver::poll_timeout);
+        self.receivers_due = due.fold(Timestamp::FAR_FUTURE, Timestamp::min);
         for (ssrc, request) in requests {
             let sender = self.audio.ssrc();
             self.send_rtcp(now, |writer| {

@@ -11,11 +11,10 @@ use super::signaling;
 use super::video_sender::{VideoSender, VideoSettings};
 use super::violation::Violations;
 use bridge_conference::Conference;
-use bridge_media::LayerIndex;
 use bridge_metrics::ShardCounters;
 use bridge_signaling::bridge_channel::BridgeChannelMessage;
 use bridge_transport::{LocalIce, PeerTransport, TransportSettings};
-use bridge_units::{EndpointId, Timestamp};
+use bridge_units::{Bitrate, EndpointId, Timestamp};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -172,13 +171,6 @@ impl SimulatedConference {
         self.advance_client(client);
     }
 
-    /// Gives a participant these layers of these sources, whatever the conference's allocation is,
-    /// until that changes.
-    pub fn force_forwarding(&mut self, client: usize, targets: &[(String, LayerIndex)]) {
-        self.bridge.force_forwarding(self.clients[client].id(), targets);
-        self.flush_bridge();
-    }
-
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.now
@@ -197,6 +189,11 @@ impl SimulatedConference {
     /// All participants.
     pub fn clients(&self) -> &[SimulatedClient] {
         &self.clients
+    }
+
+    /// What the bridge believed a participant's link to take, whenever it changed.
+    pub fn estimates(&self, client: usize) -> &[(Timestamp, Bitrate)] {
+        self.bridge.estimates(self.clients[client].id())
     }
 
     /// The conference engine, for its debug state.

@@ -13,11 +13,14 @@ mod frame_header;
 mod frame_stamp;
 mod link;
 mod nack_list;
+mod page;
 mod playback;
 mod random;
 mod rate_profile;
+mod report;
 mod reports;
 mod rtp_writer;
+mod scenario;
 #[cfg(test)]
 mod self_test;
 mod signaling;
@@ -37,9 +40,12 @@ pub use link::{
     Link, LinkCounters, LinkOutcome, LinkSample, LinkSettings, LossModel, SAMPLE_INTERVAL,
     UDP_AND_IP_BYTES,
 };
+pub use page::html_page;
 pub use playback::{Freeze, Playback, ShownPicture};
 pub use random::SimulationRandom;
 pub use rate_profile::RateProfile;
+pub use report::{Chart, Curve, Figure, ScenarioReport};
+pub use scenario::Scenario;
 pub use video_receiver::{VideoReceiver, VideoReceiverCounters};
 pub use video_sender::{LayerSettings, VideoSender, VideoSenderCounters, VideoSettings};
 pub use violation::{Violation, ViolationKind, Violations};

@@ -14,6 +14,8 @@ use bridge_units::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+type Change = Box<dyn FnMut(&mut OutgoingRtp)>;
+
 /// A sender, perhaps a projection, a link and a receiver.
 struct Path {
     now: Timestamp,
@@ -24,7 +26,7 @@ struct Path {
     order: u64,
     receiver: VideoReceiver,
     /// Changes packets, as a fault would.
-    fault: Option<Box<dyn FnMut(&mut OutgoingRtp)>>,
+    fault: Option<Change>,
 }
 
 struct Projection {
@@ -343,7 +345,8 @@ fn target(settings: &VideoSettings, layer: u8, temporal: u8) -> LayerIndex {
 #[test]
 fn faults_are_noticed() {
     type Fault = fn(&mut OutgoingRtp, &mut u32);
-    let rows: [(&str, Fault, fn(&ViolationKind) -> bool); 6] = [
+    type IsRight = fn(&ViolationKind) -> bool;
+    let rows: [(&str, Fault, IsRight); 6] = [
         (
             "left out without a gap",
             |p, n| p.sequence_number = p.sequence_number.wrapping_sub((*n > 500) as u16),

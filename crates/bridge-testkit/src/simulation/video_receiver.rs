@@ -43,6 +43,8 @@ pub struct VideoReceiver {
     newest: Option<(u32, u32)>,
     /// Capture times on the sender's clock minus those on ours, as first told, in milliseconds.
     clock_offset: Option<i64>,
+    /// When there is something to do without a packet.
+    due: Timestamp,
 }
 
 /// What a receiver of one source has counted.
@@ -104,11 +106,24 @@ impl VideoReceiver {
             pauses: 0,
             newest: None,
             clock_offset: None,
+            due: Timestamp::FAR_FUTURE,
         }
     }
 
     /// Takes a packet of the source's SSRC, or one that came as its retransmission.
     pub(crate) fn handle_packet(
+        &mut self,
+        now: Timestamp,
+        header: &RtpHeader,
+        packet: &[u8],
+        descriptor: Option<&[u8]>,
+        is_retransmission: bool,
+    ) {
+        self.take_packet(now, header, packet, descriptor, is_retransmission);
+        self.set_due();
+    }
+
+    fn take_packet(
         &mut self,
         now: Timestamp,
         header: &RtpHeader,
@@ -163,6 +178,15 @@ impl VideoReceiver {
 
     /// What is to be asked for; to be called until there is nothing.
     pub(crate) fn poll(&mut self, now: Timestamp) -> Option<ReceiverRequest> {
+        if self.due > now {
+            return None;
+        }
+        let request = self.take_turn(now);
+        self.set_due();
+        request
+    }
+
+    fn take_turn(&mut self, now: Timestamp) -> Option<ReceiverRequest> {
         self.decode(now);
         if now >= self.patience_ends {
             let patience = if self.needs_key_frame { KEY_FRAME_PATIENCE } else { FRAME_PATIENCE };
@@ -185,9 +209,13 @@ impl VideoReceiver {
 
     /// When to poll next.
     pub(crate) fn poll_timeout(&self) -> Timestamp {
+        self.due
+    }
+
+    fn set_due(&mut self) {
         let nack = if self.nacks.is_empty() { Timestamp::FAR_FUTURE } else { self.next_nack };
         let frame = self.frames.poll_timeout(JITTER_DELAY, |index| self.check.is_padding(index));
-        nack.min(frame).min(self.patience_ends)
+        self.due = nack.min(frame).min(self.patience_ends);
     }
 
     /// The measured round trip, for the time between two NACKs.
@@ -217,6 +245,7 @@ impl VideoReceiver {
         self.pauses += 1;
         self.patience_ends = Timestamp::FAR_FUTURE;
         self.last_packet = None;
+        self.set_due();
     }
 
     /// How often it was paused.

@@ -1,0 +1,45 @@
+//! Runs the scenarios of the media plane and writes what came of them: `simulate-media FOLDER`.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "this program talks to the person who runs it")]
+
+use bridge_testkit::simulation::{Scenario, html_page};
+use serde_json::Value;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Some(folder) = std::env::args_os().nth(1) else {
+        println!("usage: simulate-media FOLDER");
+        return ExitCode::FAILURE;
+    };
+    match run(std::path::Path::new(&folder)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything is as it must be.
+fn run(folder: &std::path::Path) -> Result<bool, Box<dyn std::error::Error>> {
+    let mut reports = Vec::new();
+    for scenario in Scenario::ALL {
+        let report = scenario.run(SEED)?;
+        let failures = report.failures();
+        println!("{}: {}", report.name, if failures.is_empty() { "good" } else { "not good" });
+        for failure in failures {
+            println!("  {failure}");
+        }
+        reports.push(report);
+    }
+    std::fs::create_dir_all(folder)?;
+    let json: Vec<Value> = reports.iter().map(|report| report.to_json()).collect();
+    std::fs::write(folder.join("media.json"), serde_json::to_vec_pretty(&json)?)?;
+    std::fs::write(folder.join("media.html"), html_page(&reports))?;
+    println!("written: {}", folder.join("media.html").display());
+    Ok(reports.iter().all(|report| report.failures().is_empty()))
+}
+
+const SEED: u64 = 1;

@@ -1,0 +1,10 @@
+//! The scenario as a test: its figures are within their limits, and no receiver saw what it should
+//! not have.
+
+use bridge_testkit::simulation::Scenario;
+
+#[test]
+fn burst_loss_to_the_receiver_is_repaired() {
+    let report = Scenario::BurstLossDown.run(1).unwrap();
+    assert_eq!(report.failures(), Vec::<String>::new());
+}

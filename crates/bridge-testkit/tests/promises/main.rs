@@ -1,0 +1,14 @@
+//! What the media plane promises to receivers, in simulated conferences. One file a promise.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+mod a_falling_link_is_followed_and_found_again;
+mod a_late_receiver_sees_everybody_soon;
+mod a_screen_on_stage_comes_first;
+mod a_top_layer_that_drops_out_costs_little;
+mod burst_loss_from_the_sender_is_repaired;
+mod burst_loss_to_the_receiver_is_repaired;
+mod fifty_senders_and_a_changing_speaker;
+mod one_seed_gives_one_result;
+mod switching_layers_is_transparent;
