@@ -23,13 +23,13 @@ impl Downlink {
         stored: &mut KeepOnce<'_>,
         outlet: &mut Outlet<'_>,
     ) -> Option<KeyframeUrgency> {
-        let Some(video) = batch.video(packet) else { return None };
+        let video = batch.video(packet)?;
         if !self.payload_types.accepts(video.payload_type) {
             return None;
         }
         let Self { videos, targets, rewriting, .. } = self;
         let source = video_source(videos, targets, rewriting, packet, stream);
-        let Some(source) = source else { return None };
+        let source = source?;
         let decision = source.projection.accept(video);
         let wish = if decision.request_keyframe { source.wish(now) } else { None };
         let Ok(projected) = decision.outcome else { return wish };
