@@ -7,11 +7,12 @@
 mod bench;
 mod bench_media;
 mod command;
+mod fuzz;
 mod lint;
 mod packages;
 mod tests;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -20,6 +21,9 @@ usage: cargo xtask <chore>
   test          install what the tests need (Debian packages, as root) and run every test
   test --fast   run what needs no browser, no Prosody and no network
   lint          formatting, clippy with warnings as errors, and the documentation
+  fuzz          run every fuzz target for 5 seconds
+  fuzz --seconds N
+                the same for N seconds each
   bench         what a forwarded packet costs, in parts and against a floor forwarder
   bench --gates instructions and allocations against benches/budgets.json (bench --help: more)
   bench --media simulate conferences and write target/media/media.html and .json";
@@ -39,6 +43,8 @@ fn run() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => tests::run(tests::Extent::Everything),
         ["test", "--fast"] => tests::run(tests::Extent::Fast),
+        ["fuzz"] => fuzz::run(fuzz::DEFAULT_SECONDS),
+        ["fuzz", "--seconds", seconds] => fuzz::run(seconds.parse().context("--seconds")?),
         ["lint"] => lint::run(),
         ["bench", "--media"] => bench_media::run(),
         ["bench", ..] => bench::run(&arguments[1..]),

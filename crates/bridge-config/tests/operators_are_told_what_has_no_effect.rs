@@ -8,7 +8,7 @@ use common::{keys_of, load};
 #[test]
 fn each_key_without_an_effect_is_named_once() {
     let loaded = load(
-        "videobridge { loudest.num-loudest = 4, cc { jvb-last-n = 5 }, cc { jvb-last-n = 6 } }\n\
+        "videobridge { sctp.max-channels = 4, cc { padding-period = 5 ms }, cc { padding-period = 6 ms } }\n\
          jmt.srtp.factory-class = SunJCE\n\
          videobridge.ice.udp.port = 10000\n\
          videobridge.octo.relay-id = a\n\
@@ -20,9 +20,9 @@ fn each_key_without_an_effect_is_named_once() {
     assert_eq!(
         keys_of(&loaded, NoticeKind::NotYet),
         [
-            "videobridge.cc.jvb-last-n",
-            "videobridge.loudest.num-loudest",
-            "videobridge.octo.relay-id"
+            "videobridge.cc.padding-period",
+            "videobridge.octo.relay-id",
+            "videobridge.sctp.max-channels"
         ]
     );
     assert_eq!(keys_of(&loaded, NoticeKind::JavaOnly), ["jmt.srtp.factory-class"]);

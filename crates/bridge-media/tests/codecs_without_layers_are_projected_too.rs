@@ -86,6 +86,31 @@ fn h264_and_h265_start_and_switch_on_key_frames() {
     }
 }
 
+/// The first packet of a key frame has the parameter sets, the second one the first slice.
+#[test]
+fn parameter_sets_that_come_late_have_a_place() {
+    for codec in [VideoCodec::H264, VideoCodec::H265] {
+        let (mut low, mut high) = (Sender::new(codec, 0), Sender::new(codec, 1));
+        let mut bridge = Bridge::new(1_000, TARGET);
+        let mut received = bridge.send_all(&low.frame(true));
+        received.extend(bridge.send_all(&high.frame(false)));
+        bridge.projection.set_target(LayerIndex::new(1, 0, 2));
+        received.extend(bridge.send_all(&low.frame(false)));
+        let mut key = high.frame(true);
+        let slice: &[u8] =
+            if codec == VideoCodec::H264 { &[0x7c, 0x85, 1] } else { &[98, 1, 0x93] };
+        key[1].payload = slice.to_vec();
+        let sets = key.remove(0);
+        let late = bridge.send_all(&key);
+        assert_eq!(late.len(), 2);
+        received.push(bridge.forward(&sets));
+        received.extend(late);
+        received.extend(bridge.send_all(&high.frame(false)));
+        assert_eq!(received.len(), 12);
+        assert_contiguous(&received);
+    }
+}
+
 #[test]
 fn encrypted_h264_starts_after_a_while() {
     let mut sender = Sender::new(VideoCodec::H264, 0);

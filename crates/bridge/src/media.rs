@@ -5,7 +5,7 @@ use crate::videobridge::EventQueue;
 use bridge_config::Config;
 use bridge_dtls::DtlsContext;
 use bridge_io::{Clock, UdpShards, bind, interface_addresses};
-use bridge_shard::{MediaSettings, SessionEvent, ShardSettings};
+use bridge_shard::{SessionEvent, ShardSettings};
 use bridge_transport::TransportContext;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub(crate) fn start(
     let shard_settings = ShardSettings {
         local_addresses: addresses.clone().into(),
         context,
-        media: MediaSettings::default(),
+        media: settings::media(config),
     };
     let shards = bound.start(&udp, shard_settings, sink, clock)?;
     Ok(Media { shards, addresses, events, shard_died })

@@ -2,21 +2,24 @@
 
 use crate::health::HealthSettings;
 use crate::statistics::Identity;
+use bridge_cc::{EstimatorConfig, EstimatorEngine, GoogCcClassicConfig};
 use bridge_conference::{
     AddressMapping, AllocationConfig, ConferenceSettings, ConferenceSizeLimits, ConnectivityConfig,
     LastN, LoudestConfig, MappedPorts, MaxHeight, ShutdownTimes, SpeechActivityConfig,
 };
-use bridge_config::{Config, KeepAliveStrategy, XmppClientConfig};
+use bridge_config::{BweConfig, BweEngine, Config, KeepAliveStrategy, XmppClientConfig};
 use bridge_dtls::{CipherSuite, DtlsSettings, FingerprintHash};
 use bridge_http::HttpSettings;
 use bridge_io::{AddressFilter, CoalescingSettings, UdpSettings};
-use bridge_shard::MAX_SHARDS;
+use bridge_media::{RedConfig, RedDistance, RedPolicy, SilenceConfig};
+use bridge_shard::{MAX_SHARDS, MediaSettings, SsrcLimits};
 use bridge_srtp::Profile;
 use bridge_transport::{IceSettings, IceTimers, KeepAlive};
 use bridge_xmpp::{ConnectionSettings, SecurityMode};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 pub(crate) fn udp(config: &Config) -> UdpSettings {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -170,6 +173,60 @@ fn allocation(config: &Config) -> AllocationConfig {
     }
 }
 
+/// What is the same for all receivers of media.
+pub(crate) fn media(config: &Config) -> MediaSettings {
+    let level = &config.audio.level;
+    MediaSettings {
+        estimator: estimator(&config.bwe),
+        red: red(&config.audio.red),
+        silence: SilenceConfig {
+            discard_silence: level.discard_silence,
+            forwarded_silence_packets_limit: level.forwarded_silence_packets_limit,
+        },
+        ssrc_limits: SsrcLimits {
+            audio: config.ssrc_limit.audio as usize,
+            video: config.ssrc_limit.video as usize,
+        },
+    }
+}
+
+/// `jmt.bwe`.
+fn estimator(keys: &BweConfig) -> EstimatorConfig {
+    let (loss, delay) = (&keys.send_side, &keys.overuse_detector);
+    EstimatorConfig {
+        engine: match keys.engine {
+            BweEngine::GoogleCc2 => EstimatorEngine::GoogleCc2,
+            BweEngine::GoogleCc => EstimatorEngine::GoogleCc,
+        },
+        initial: keys.initial_bw,
+        min: keys.min_bw,
+        max: keys.max_bw,
+        classic: GoogCcClassicConfig {
+            low_loss: loss.low_loss_threshold,
+            high_loss: loss.high_loss_threshold,
+            bitrate_threshold: loss.bitrate_threshold,
+            overuse_threshold: delay.initial_threshold,
+            min_overuse: Duration::from_secs_f64(delay.overusing_time_threshold / 1_000.0),
+            ..GoogCcClassicConfig::new(keys.initial_bw, keys.min_bw, keys.max_bw)
+        },
+    }
+}
+
+fn red(keys: &bridge_config::RedConfig) -> RedConfig {
+    RedConfig {
+        policy: match keys.policy {
+            bridge_config::RedPolicy::Noop => RedPolicy::Noop,
+            bridge_config::RedPolicy::Strip => RedPolicy::Strip,
+            bridge_config::RedPolicy::ProtectAll => RedPolicy::ProtectAll,
+        },
+        distance: match keys.distance {
+            bridge_config::RedDistance::One => RedDistance::One,
+            bridge_config::RedDistance::Two => RedDistance::Two,
+        },
+        vad_only: keys.vad_only,
+    }
+}
+
 fn speech(keys: &bridge_config::SpeechActivityConfig) -> SpeechActivityConfig {
     SpeechActivityConfig {
         recent_speakers_count: keys.recent_speakers_count as usize,
@@ -254,8 +311,8 @@ pub(crate) fn xmpp_connection(client: &XmppClientConfig) -> ConnectionSettings {
 mod tests {
     use super::*;
     use bridge_config::Sources;
+    use bridge_units::Bitrate;
     use std::path::Path;
-    use std::time::Duration;
 
     fn settings(text: &str) -> ConferenceSettings {
         let loaded = Config::load_text(text, Path::new("."), &Sources::new());
@@ -265,6 +322,46 @@ mod tests {
     #[test]
     fn without_a_configuration_conferences_are_as_they_say_they_are() {
         assert_eq!(settings(""), ConferenceSettings::default());
+    }
+
+    fn media_settings(text: &str) -> MediaSettings {
+        let loaded = Config::load_text(text, Path::new("."), &Sources::new());
+        media(&loaded.expect("the text is valid").config)
+    }
+
+    #[test]
+    fn without_a_configuration_shards_are_as_they_say_they_are() {
+        let (media, default) = (media_settings(""), MediaSettings::default());
+        assert_eq!(media.estimator, default.estimator);
+        assert_eq!((media.red, media.silence), (default.red, default.silence));
+        assert_eq!(media.ssrc_limits, default.ssrc_limits);
+    }
+
+    #[test]
+    fn the_keys_of_the_media_plane_reach_shards() {
+        let media = media_settings(
+            r#"jmt { bwe { estimator { engine = GoogleCc, initial-bw = 700 kbps, min-bw = 50 kbps
+                                       max-bw = 5 mbps }
+                           send-side { low-loss-threshold = 0.03, bitrate-threshold = 200 kbps }
+                           overuse-detector { initial-threshold = 20, overusing-time-threshold = 80 } }
+                     audio { red { policy = PROTECT_ALL, distance = ONE, vad-only = false }
+                             level { discard-silence = false, forwarded-silence-packets-limit = 9 } } }
+               videobridge.ssrc-limit { audio = 7, video = 30 }"#,
+        );
+        let estimator = &media.estimator;
+        assert_eq!(estimator.engine, EstimatorEngine::GoogleCc);
+        let bounds = [estimator.initial, estimator.min, estimator.max];
+        assert_eq!(bounds.map(Bitrate::kbps), [700, 50, 5_000]);
+        assert_eq!(estimator.classic.initial, estimator.initial);
+        assert_eq!((estimator.classic.low_loss, estimator.classic.high_loss), (0.03, 0.1));
+        assert_eq!(estimator.classic.bitrate_threshold, Bitrate::from_kbps(200));
+        assert_eq!(estimator.classic.overuse_threshold, 20.0);
+        assert_eq!(estimator.classic.min_overuse, Duration::from_millis(80));
+        assert_eq!((media.red.policy, media.red.vad_only), (RedPolicy::ProtectAll, false));
+        assert_eq!(media.red.distance, RedDistance::One);
+        assert!(!media.silence.discard_silence);
+        assert_eq!(media.silence.forwarded_silence_packets_limit, 9);
+        assert_eq!((media.ssrc_limits.audio, media.ssrc_limits.video), (7, 30));
     }
 
     #[test]

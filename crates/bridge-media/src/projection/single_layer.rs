@@ -234,7 +234,8 @@ impl SingleLayerContext {
         self.waiting_since = None;
         self.has_projected = true;
         let (last_picture_id, last_tl0) = (self.last_picture_id, self.last_tl0);
-        self.lanes.begin(packet, &placement, 1, index, output);
+        let gap = self.gap_of_start(packet, &placement);
+        self.lanes.begin(packet, &placement, gap, index, output);
         let Some(lane) = self.lanes.lane(packet.encoding, packet.ssrc) else { return };
         if let FrameDescription::Vp8(vp8) = &packet.frame {
             let own = vp8.picture_id.map_or(0, |id| id.value);
@@ -244,6 +245,19 @@ impl SingleLayerContext {
             let tl0 = last_tl0.map_or(own, |last| last.wrapping_add(1));
             lane.extra.tl0_offset = tl0.wrapping_sub(own);
         }
+    }
+
+    /// How far the first number is from the last one. A key frame that is told by the payload may
+    /// begin with parameter sets in packets before the one that tells: if such were lost on their
+    /// way here, their numbers are kept for them, as no receiver decodes the frame without.
+    fn gap_of_start(&mut self, packet: &VideoPacket, placement: &Placement) -> u16 {
+        if !matches!(packet.frame, FrameDescription::KeyFrames { .. }) || placement.jumped {
+            return 1;
+        }
+        let Some(lane) = self.lanes.lane(packet.encoding, packet.ssrc) else { return 1 };
+        let before = lane.track.frames.before(placement.place).next();
+        let gap = before.map_or(1, |before| placement.sequence_index - before.latest);
+        u16::try_from(gap.clamp(1, MAX_EARLY_PACKETS)).unwrap_or(1)
     }
 
     /// After a jump of the sender's picture ids the offset stays (JVB: reset).
@@ -367,6 +381,8 @@ fn follows_directly(track: &super::track::Track<Detail>, place: usize) -> bool {
 /// 256 frames, twice those that are remembered.
 const PICTURE_BLOCKS: usize = 4;
 const MAX_PICTURE_ID: u16 = 0x7fff;
+/// How many packets of a key frame may come after the one that it was joined with, as for VP9.
+const MAX_EARLY_PACKETS: i64 = 16;
 
 /// How long to wait for the first key frame of a codec whose key frames are told by the payload: if
 /// it is encrypted end to end, they never will be.
