@@ -20,6 +20,8 @@ pub(crate) enum Unit {
     Ratio,
     /// Allocations on the heap, of which less is better.
     Allocations,
+    /// Memory, of which less is better.
+    Bytes,
     /// Instructions of the processor, of which less is better.
     Instructions,
     /// Packets in a message to the kernel, of which more is better.
@@ -149,12 +151,13 @@ impl Figures {
 }
 
 impl Unit {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Nanoseconds, "ns"),
         (Self::Microseconds, "us"),
         (Self::Milliseconds, "ms"),
         (Self::Ratio, "x"),
         (Self::Allocations, "allocations"),
+        (Self::Bytes, "bytes"),
         (Self::Instructions, "instructions"),
         (Self::Packets, "packets"),
         (Self::PacketsPerSecond, "packets/s"),

@@ -42,11 +42,11 @@ fn run(arguments: Arguments) -> Result<()> {
         println!("{}", arguments::HELP);
         return Ok(());
     }
-    cores::pin(cores::MEASURED);
     if arguments.counted {
         return gates::counted();
     }
     if arguments.measures() {
+        cores::pin(cores::MEASURED);
         measure(arguments)?;
     }
     if arguments.gates {

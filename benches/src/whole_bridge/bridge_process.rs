@@ -6,13 +6,17 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Ends when dropped.
 pub(super) struct BridgeProcess {
     child: Child,
     http_port: u16,
     configuration: PathBuf,
+    /// From its start to its first answer.
+    pub(super) start_time: Duration,
+    /// Memory before anybody came.
+    pub(super) idle_bytes: u64,
 }
 
 impl BridgeProcess {
@@ -26,10 +30,14 @@ impl BridgeProcess {
         let binary = sibling("videobridge")?;
         let mut command = cores::command_on(cores::MEASURED, &binary);
         command.arg("--config").arg(&configuration).stdout(Stdio::null()).stderr(Stdio::null());
+        let begin = clock::wall();
         let child =
             command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        let mut bridge = Self { child, http_port, configuration };
-        bridge.wait_until_healthy()?;
+        let (start_time, idle_bytes) = (Duration::ZERO, 0);
+        let mut bridge = Self { child, http_port, configuration, start_time, idle_bytes };
+        bridge.wait_until_healthy(begin)?;
+        bridge.start_time = begin.elapsed();
+        bridge.idle_bytes = bridge.resident_bytes()?;
         Ok(bridge)
     }
 
@@ -41,13 +49,19 @@ impl BridgeProcess {
         self.child.id()
     }
 
-    fn wait_until_healthy(&mut self) -> Result<()> {
-        let begin = clock::wall();
+    fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(kilobytes.context("no VmRSS in /proc")? * 1_024)
+    }
+
+    fn wait_until_healthy(&mut self, begin: Instant) -> Result<()> {
         while !self.is_healthy() {
             let ended = self.child.try_wait()?;
             ensure!(ended.is_none(), "the bridge ended: {ended:?}");
             ensure!(begin.elapsed() < PATIENCE, "the bridge does not answer");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
     }

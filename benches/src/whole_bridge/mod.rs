@@ -42,6 +42,7 @@ fn measure(figures: &mut Figures, workload: &Workload) -> Result<()> {
     let bridge = BridgeProcess::start().context("the bridge did not start")?;
     let name = workload.name;
     println!(">>> {name}: {ROUNDS} rounds of floor and bridge");
+    let mut bytes_per_endpoint = None;
     for _ in 0..ROUNDS {
         let mut floor = f64::NAN;
         for (transmission, values) in workload.transmissions.iter().zip(&mut rounds.floors) {
@@ -51,6 +52,8 @@ fn measure(figures: &mut Figures, workload: &Workload) -> Result<()> {
         let result = workload.load.run(&bridge)?;
         rounds.bridge.push(result.micros_per_packet);
         rounds.ratios.push(result.micros_per_packet / floor);
+        // Later rounds use memory again that the first one took.
+        bytes_per_endpoint = bytes_per_endpoint.or(result.bytes_per_endpoint);
         rounds.last = Some(result);
     }
     let prefix = format!("loopback.{name}");
@@ -61,6 +64,12 @@ fn measure(figures: &mut Figures, workload: &Workload) -> Result<()> {
     let bridge_name = format!("{prefix}.bridge");
     figures.add_sampled(&bridge_name, Unit::Microseconds, Sampled::of(rounds.bridge));
     figures.add_sampled(&format!("{prefix}.ratio"), Unit::Ratio, Sampled::of(rounds.ratios));
+    let start_time = bridge.start_time.as_secs_f64() * 1e3;
+    figures.add(&format!("{prefix}.start_time"), Unit::Milliseconds, start_time);
+    figures.add(&format!("{prefix}.idle_memory"), Unit::Bytes, bridge.idle_bytes as f64);
+    if let Some(bytes) = bytes_per_endpoint {
+        figures.add(&format!("{prefix}.memory_per_endpoint"), Unit::Bytes, bytes);
+    }
     if let Some(result) = rounds.last {
         note_details(figures, &prefix, &result);
     }
