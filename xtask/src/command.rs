@@ -27,8 +27,7 @@ pub(crate) fn root() -> std::path::PathBuf {
 
 /// Where cargo puts what it builds.
 pub(crate) fn target_directory() -> std::path::PathBuf {
-    let named = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
-    named.unwrap_or_else(|| root().join("target"))
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
 pub(crate) fn announce(command: &Command) {

@@ -1,8 +1,10 @@
-//! The one door to every chore of this workspace: `cargo xtask test`, `cargo xtask lint`.
+//! The one door to every chore of this workspace: `cargo xtask test`, `cargo xtask lint`,
+//! `cargo xtask bench`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program talks to the person who runs it")]
 
+mod bench;
 mod bench_media;
 mod command;
 mod fuzz;
@@ -18,11 +20,13 @@ usage: cargo xtask <chore>
 
   test          install what the tests need (Debian packages, as root) and run every test
   test --fast   run what needs no browser, no Prosody and no network
+  lint          formatting, clippy with warnings as errors, and the documentation
   fuzz          run every fuzz target for 5 seconds
   fuzz --seconds N
                 the same for N seconds each
-  bench --media simulate conferences and write target/media/media.html and .json
-  lint          formatting, clippy with warnings as errors, and the documentation";
+  bench         what a forwarded packet costs, in parts and against a floor forwarder
+  bench --gates instructions and allocations against benches/budgets.json (bench --help: more)
+  bench --media simulate conferences and write target/media/media.html and .json";
 
 fn main() -> ExitCode {
     match run() {
@@ -41,8 +45,9 @@ fn run() -> Result<()> {
         ["test", "--fast"] => tests::run(tests::Extent::Fast),
         ["fuzz"] => fuzz::run(fuzz::DEFAULT_SECONDS),
         ["fuzz", "--seconds", seconds] => fuzz::run(seconds.parse().context("--seconds")?),
-        ["bench", "--media"] => bench_media::run(),
         ["lint"] => lint::run(),
+        ["bench", "--media"] => bench_media::run(),
+        ["bench", ..] => bench::run(&arguments[1..]),
         ["--help" | "help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

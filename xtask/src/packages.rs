@@ -1,4 +1,4 @@
-//! Debian packages that the tests need.
+//! Debian packages that chores need.
 
 use crate::command::run;
 use anyhow::{Result, bail};
@@ -6,22 +6,27 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program and the package that brings it.
-struct Tool {
+pub(crate) struct Tool {
     program: &'static str,
     package: &'static str,
     purpose: &'static str,
 }
 
-const TOOLS: &[Tool] = &[
+/// What the tests need.
+pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "prosody", package: "prosody", purpose: "the XMPP server in every call" },
     Tool { program: "chromium", package: "chromium", purpose: "the participants" },
     Tool { program: "chromedriver", package: "chromium-driver", purpose: "steers Chromium" },
     Tool { program: "openssl", package: "openssl", purpose: "DTLS peers written by others" },
 ];
 
+/// What the budgets of the packet path need.
+pub(crate) const FOR_GATES: &[Tool] =
+    &[Tool { program: "valgrind", package: "valgrind", purpose: "counts instructions" }];
+
 /// Installs what is missing; says which package if it cannot.
-pub(crate) fn install_missing() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !is_installed(tool.program)).collect();
+pub(crate) fn install_missing(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !is_installed(tool.program)).collect();
     if missing.is_empty() {
         println!(">>> all tools are installed");
         return Ok(());

@@ -27,7 +27,7 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
     let mut counts = Counts::default();
     let mut broken = Vec::new();
     if extent == Extent::Everything {
-        packages::install_missing()?;
+        packages::install_missing(packages::FOR_TESTS)?;
     }
     let fast = ["test", "--workspace", "--locked", "--no-fail-fast"];
     count(&mut cargo(&fast), "the fast tests", &mut counts, &mut broken)?;

@@ -21,6 +21,8 @@ impl Demo {
             .route("/demo/call.js", get(|| async { asset(JS, include_str!("page/call.js")) }))
             .route("/demo/media.js", get(|| async { asset(JS, include_str!("page/media.js")) }))
             .route("/demo/meter.js", get(|| async { asset(JS, include_str!("page/meter.js")) }))
+            .route("/demo/recorder.js", get(|| async { asset(JS, RECORDER) }))
+            .route("/demo/sending.js", get(|| async { asset(JS, SENDING) }))
             .route("/demo/tiles.js", get(|| async { asset(JS, include_str!("page/tiles.js")) }))
             .route("/demo/join", post(join))
             .route("/demo/answer", post(answer))
@@ -123,6 +125,9 @@ fn asset(content_type: &'static str, text: &'static str) -> impl IntoResponse {
     ];
     (headers, text)
 }
+
+const RECORDER: &str = include_str!("page/recorder.js");
+const SENDING: &str = include_str!("page/sending.js");
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";

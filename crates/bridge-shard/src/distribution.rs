@@ -143,8 +143,11 @@ fn forward_to(
             }
             PlainKind::Video { stream, .. } => {
                 let mut keep = KeepOnce { packets: stored, kept };
-                if downlink.forward_video(now, batch, packet, stream, &mut keep, &mut outlet) {
-                    let request = KeyframeRequest { ssrc: stream.primary, requester: session.id };
+                let wish =
+                    downlink.forward_video(now, batch, packet, stream, &mut keep, &mut outlet);
+                if let Some(urgency) = wish {
+                    let (ssrc, requester) = (stream.primary, session.id);
+                    let request = KeyframeRequest { ssrc, requester, urgency };
                     wishes.push(KeyframeWish { sender: packet.sender, request });
                 }
             }

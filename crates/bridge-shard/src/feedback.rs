@@ -11,6 +11,7 @@ use crate::downlink::{Downlink, Outlet};
 use crate::egress::EgressSink;
 use crate::forwarding::count_refused;
 use crate::inbox::{KeyframeRequest, MAX_HOPS, ShardMessage};
+use crate::keyframe_requests::KeyframeUrgency;
 use crate::packet_batch::{PlainKind, PlainPacket};
 use crate::plain_header::HeaderSlots;
 use crate::shard::Shard;
@@ -142,7 +143,8 @@ impl Shard {
             self.counters.dropped_unknown_ssrc += 1;
             return;
         };
-        let request = KeyframeRequest { ssrc, requester: session.id };
+        let request =
+            KeyframeRequest { ssrc, requester: session.id, urgency: KeyframeUrgency::Repeated };
         self.request_keyframe(now, sender, request, 0, sink);
     }
 
@@ -195,7 +197,11 @@ impl Shard {
         let description = conference.and_then(|conference| conference.source(source));
         let own = description.filter(|description| description.owner == session.id);
         let Some(first) = own.and_then(|description| description.encodings.first()) else { return };
-        let request = KeyframeRequest { ssrc: first.primary, requester: session.id };
+        let request = KeyframeRequest {
+            ssrc: first.primary,
+            requester: session.id,
+            urgency: KeyframeUrgency::Switch,
+        };
         self.ask_for_keyframe(now, slot, request, sink);
     }
 
@@ -208,9 +214,9 @@ impl Shard {
     ) {
         let own = self.local_video_ssrc(slot);
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let KeyframeRequest { ssrc, requester } = request;
+        let KeyframeRequest { ssrc, requester, urgency } = request;
         let (pli, fir) = (session.payload_types.pli, session.payload_types.fir);
-        if !(pli || fir) || !session.keyframes.allow(now, requester, ssrc) {
+        if !(pli || fir) || !session.keyframes.allow(now, requester, ssrc, urgency) {
             return;
         }
         self.counters.keyframe_requests_out += 1;
@@ -279,7 +285,12 @@ impl Shard {
             .get_mut(slot)
             .and_then(|s| Some((s.reception.poll_keyframe_wish()?, s.id)))
         {
-            self.ask_for_keyframe(now, slot, KeyframeRequest { ssrc, requester }, sink);
+            self.ask_for_keyframe(
+                now,
+                slot,
+                KeyframeRequest { ssrc, requester, urgency: KeyframeUrgency::Repeated },
+                sink,
+            );
         }
         while let Some((source, layers)) =
             self.sessions.get_mut(slot).and_then(|s| s.reception.poll_layers(now))

@@ -1,6 +1,7 @@
 //! How others reach a shard: bounded queues and a way to wake it.
 
 use crate::control::{SessionCommand, ShardCommand};
+use crate::keyframe_requests::KeyframeUrgency;
 use crate::packet_batch::PacketBatch;
 use crate::session::Session;
 use bridge_units::{SessionId, ShardId};
@@ -75,6 +76,8 @@ pub(crate) struct KeyframeRequest {
     pub(crate) ssrc: u32,
     /// Who asks.
     pub(crate) requester: SessionId,
+    /// Why.
+    pub(crate) urgency: KeyframeUrgency,
 }
 
 impl Inbox {

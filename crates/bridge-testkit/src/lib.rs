@@ -5,6 +5,8 @@
 //! - [`Chromium`] and [`Page`]: real browsers, driven over WebDriver;
 //! - [`ScriptedFocus`]: seats browsers in a conference of a bridge that is reached over XMPP
 //!   ([`XmppBridge`]) or REST ([`RestBridge`]), with requests of Jicofo's form;
+//! - [`UdpRelay`]: an impaired path to the bridge, in real time, and [`RelayedBridge`] which sends
+//!   participants over it;
 //! - [`prosody::Prosody`]: a real XMPP server with the accounts and rooms of a deployment;
 //! - [`http`]: as much of HTTP as these need;
 //! - [`simulation`]: whole conferences in simulated time, with the bridge's engines and nothing else.
@@ -24,6 +26,7 @@ mod focus;
 mod ports;
 mod process;
 mod rest;
+mod udp_relay;
 mod webdriver;
 mod xmpp;
 
@@ -34,4 +37,5 @@ pub use focus::{ObservedBridge, ScriptedFocus};
 pub use ports::{free_tcp_port, free_udp_port};
 pub use process::ChildProcess;
 pub use rest::RestBridge;
+pub use udp_relay::{RelayedBridge, UdpRelay};
 pub use xmpp::{XmppAccount, XmppBridge};

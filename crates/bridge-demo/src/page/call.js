@@ -8,11 +8,12 @@
 //   channel                                 the bridge channel is open
 //   gone                                    the focus has forgotten us
 
+import { announceSimulcast, hideSimulcast, preferCodec, setEncodings } from './sending.js';
+
 const OWN_AUDIO_MID = '0';
 const OWN_VIDEO_MID = '1';
 // The feedback sources of the bridge itself; nobody's picture.
 const BRIDGE_STREAM = 'jvb';
-const MAX_VIDEO_BITRATE = 2_000_000;
 
 export class Call extends EventTarget {
   #token = null;
@@ -21,9 +22,14 @@ export class Call extends EventTarget {
   #ended = false;
   #greeted = false;
 
-  constructor(stream) {
+  /** `sending` is what `sendingOptions` made of the page's query. */
+  constructor(stream, sending) {
     super();
     this.stream = stream;
+    this.sending = sending;
+    this.constraints = { lastN: -1, defaultConstraints: { maxHeight: 1080 } };
+    this.estimatedDownlink = null;
+    this.forwarded = [];
     this.id = null;
     this.channel = null;
     this.hello = false;
@@ -53,6 +59,12 @@ export class Call extends EventTarget {
   /** Says something to everybody, or to the participant `to`, over the bridge channel. */
   say(payload, to = '') {
     this.#send({ colibriClass: 'EndpointMessage', to, msgPayload: payload });
+  }
+
+  /** Asks the bridge for pictures: the members of a `ReceiverVideoConstraints` message. */
+  setConstraints(constraints) {
+    this.constraints = constraints;
+    this.#send({ colibriClass: 'ReceiverVideoConstraints', ...constraints });
   }
 
   #tell(type, detail) {
@@ -85,9 +97,15 @@ export class Call extends EventTarget {
     this.#serial = view.serial;
     this.#tell('people', view.people);
     if (view.offer_version === this.#answered) return;
-    await this.pc.setRemoteDescription({ type: 'offer', sdp: view.offer });
-    if (this.#answered === 0) await this.#attach();
-    await this.pc.setLocalDescription(await this.pc.createAnswer());
+    const isFirst = this.#answered === 0;
+    const offer = preferCodec(view.offer, OWN_VIDEO_MID, this.sending.codec);
+    await this.pc.setRemoteDescription({ type: 'offer', sdp: hideSimulcast(offer) });
+    if (isFirst) await this.#attach();
+    const { type, sdp } = await this.pc.createAnswer();
+    const { simulcast } = this.sending;
+    const answer = simulcast ? announceSimulcast(sdp, OWN_VIDEO_MID) : sdp;
+    await this.pc.setLocalDescription({ type, sdp: answer });
+    if (isFirst) await this.#setEncodings();
     await post('/demo/answer', { token: this.#token, sdp: this.pc.localDescription.sdp });
     this.#answered = view.offer_version;
   }
@@ -101,7 +119,6 @@ export class Call extends EventTarget {
       transceiver.direction = 'sendrecv';
       transceiver.sender.setStreams(this.stream);
       await transceiver.sender.replaceTrack(track);
-      if (kind === 'video') await limitBitrate(transceiver.sender);
     }
     this.channel = this.pc.createDataChannel('JVB data channel', {
       protocol: 'http://jitsi.org/protocols/colibri',
@@ -110,15 +127,17 @@ export class Call extends EventTarget {
     this.channel.onmessage = (event) => this.#onMessage(event.data);
   }
 
+  async #setEncodings() {
+    for (const { mid, sender } of this.pc.getTransceivers()) {
+      if (mid === OWN_VIDEO_MID && sender.track) await setEncodings(sender, this.sending);
+    }
+  }
+
   #onOpen() {
     if (this.#greeted) return;
     this.#greeted = true;
     this.#send({ colibriClass: 'ClientHello' });
-    this.#send({
-      colibriClass: 'ReceiverVideoConstraints',
-      lastN: -1,
-      defaultConstraints: { maxHeight: 1080 },
-    });
+    this.setConstraints(this.constraints);
     this.#tell('channel');
   }
 
@@ -139,6 +158,12 @@ export class Call extends EventTarget {
       case 'DominantSpeakerEndpointChangeEvent':
         this.#tell('speaker', message.dominantSpeakerEndpoint);
         break;
+      case 'ForwardedSources':
+        this.forwarded = message.forwardedSources;
+        break;
+      case 'ConnectionStats':
+        this.estimatedDownlink = message.estimatedDownlinkBandwidth;
+        break;
       default:
     }
   }
@@ -152,13 +177,6 @@ export class Call extends EventTarget {
     if (!stream || stream.id === BRIDGE_STREAM) return;
     this.#tell('track', { owner: stream.id, track, stream });
   }
-}
-
-async function limitBitrate(sender) {
-  const parameters = sender.getParameters();
-  if (!parameters.encodings?.length) return;
-  parameters.encodings[0].maxBitrate = MAX_VIDEO_BITRATE;
-  await sender.setParameters(parameters).catch(() => {});
 }
 
 async function post(url, body) {

@@ -3,6 +3,8 @@
 import { Call } from './call.js';
 import { localMedia } from './media.js';
 import { Meter } from './meter.js';
+import { Recorder } from './recorder.js';
+import { sendingOptions } from './sending.js';
 import { Tiles } from './tiles.js';
 
 const $ = (id) => document.getElementById(id);
@@ -24,14 +26,19 @@ let figures = { own: {}, remotes: {}, transport: {} };
 async function start() {
   $('room').textContent = room;
   say('busy', 'Asking for your camera and microphone\u2026');
-  media ??= await localMedia(
-    query.get('media') === 'generated', hue, Number(query.get('height')) || undefined);
+  media ??= await localMedia({
+    kind: query.get('media'),
+    hue,
+    height: Number(query.get('height')) || undefined,
+    frameRate: Number(query.get('fps')) || undefined,
+    send: query.get('send')?.split(','),
+  });
   await join();
 }
 
 async function join() {
   say('busy', `Joining ${room}\u2026`);
-  call = new Call(media.stream);
+  call = new Call(media.stream, sendingOptions(query));
   call.owners = new Map();
   meter = new Meter(call);
   listen(call);
@@ -62,7 +69,7 @@ function listen(current) {
   on('people', (people) => {
     const known = new Set(others.keys());
     tiles.show(people, current.id);
-    tiles.play(current.id, media.stream, media.generated);
+    if (query.get('preview') !== '0') tiles.play(current.id, media.stream, media.generated);
     others.clear();
     for (const person of people) if (person.id !== current.id) others.set(person.id, person);
     // Who has just arrived does not know whether our camera is on.
@@ -189,6 +196,10 @@ document.addEventListener('keydown', (event) => {
 });
 addEventListener('pagehide', () => call?.leave());
 
+const recorder = query.get('record') === '1'
+  ? new Recorder(() => call?.pc, () => call?.owners ?? new Map())
+  : null;
+
 // For tests and the curious: everything that the page knows, as one object.
 window.demo = {
   async stats() {
@@ -201,11 +212,17 @@ window.demo = {
       serverHello: call?.hello ?? false,
       people: [...others.keys()],
       firstFrameAt: meter?.firstFrameAt,
+      forwarded: call?.forwarded ?? [],
+      estimatedDownlink: call?.estimatedDownlink ?? null,
       ...log,
     };
   },
   wave,
   leave,
+  /** Asks for pictures: `{constraints: {[source]: {maxHeight: 180}}}` and so on. */
+  setConstraints(constraints) { call?.setConstraints(constraints); },
+  /** What arrived since the last time, if the query says `record=1`. */
+  recorded() { return recorder?.take() ?? []; },
   get call() { return call; },
 };
 

@@ -3,17 +3,38 @@
 
 const WIDTH = 1280;
 const HEIGHT = 720;
+const FRAME_RATE = 30;
 
-/** Resolves to `{stream, generated}`; never rejects. `height` is that of the camera's picture. */
-export async function localMedia(preferGenerated, hue, height = HEIGHT) {
-  if (!preferGenerated && navigator.mediaDevices?.getUserMedia) {
+/**
+ * Resolves to `{stream, generated}`; never rejects. `kind` is `generated` for a picture and a tone
+ * made here, `moving` for one that costs encoders as much as a busy camera; `height` is that of the
+ * camera's picture; `send` can leave out `audio` or `video`.
+ */
+export async function localMedia(wishes) {
+  const media = await anyMedia({ height: HEIGHT, frameRate: FRAME_RATE, ...defined(wishes) });
+  const { send } = wishes;
+  for (const track of send ? media.stream.getTracks() : []) {
+    if (send.includes(track.kind)) continue;
+    track.stop();
+    media.stream.removeTrack(track);
+  }
+  return media;
+}
+
+async function anyMedia({ kind, hue, height, frameRate }) {
+  if (kind === 'moving') {
+    const stream = movingPicture(frameRate).captureStream(frameRate);
+    stream.addTrack(tone(hue));
+    return { stream, generated: true };
+  }
+  if (kind !== 'generated' && navigator.mediaDevices?.getUserMedia) {
     try {
       const stream = await navigator.mediaDevices.getUserMedia({
         audio: { echoCancellation: true, noiseSuppression: true },
         video: {
           width: { ideal: Math.round((height * WIDTH) / HEIGHT) },
           height: { ideal: height },
-          frameRate: { ideal: 30 },
+          frameRate: { ideal: frameRate },
         },
       });
       return { stream, generated: false };
@@ -22,6 +43,10 @@ export async function localMedia(preferGenerated, hue, height = HEIGHT) {
     }
   }
   return { stream: generatedMedia(hue), generated: true };
+}
+
+function defined(wishes) {
+  return Object.fromEntries(Object.entries(wishes).filter(([, value]) => value !== undefined));
 }
 
 function generatedMedia(hue) {
@@ -55,6 +80,43 @@ function picture(hue) {
   draw();
   // A timer and not an animation frame: tabs in the background have no animation frames.
   setInterval(draw, 33);
+  return canvas;
+}
+
+/** A landscape of noise that pans, with patches that never repeat: no encoder gets it for nothing. */
+function movingPicture(frameRate) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: WIDTH, height: HEIGHT });
+  const pen = canvas.getContext('2d', { alpha: false });
+  const [margin, patch] = [160, 64];
+  const landscape = noise(WIDTH + 2 * margin, HEIGHT + 2 * margin);
+  const draw = () => {
+    const time = performance.now() / 1000;
+    const [x, y] = [Math.sin(time * 0.9), Math.cos(time * 0.7)].map((at) => margin * (1 + at));
+    pen.drawImage(landscape, -x, -y);
+    for (let count = 0; count < 12; count += 1) {
+      const at = () => Math.random();
+      pen.drawImage(
+        landscape, at() * WIDTH, at() * HEIGHT, patch, patch,
+        at() * (WIDTH - patch), at() * (HEIGHT - patch), patch, patch);
+    }
+  };
+  draw();
+  setInterval(draw, 1000 / frameRate);
+  return canvas;
+}
+
+/** Colours at random, coarse and fine, as a camera sees a room. */
+function noise(width, height) {
+  const canvas = Object.assign(document.createElement('canvas'), { width, height });
+  const pen = canvas.getContext('2d', { alpha: false });
+  for (const size of [80, 32, 12]) {
+    for (let y = 0; y < height; y += size) {
+      for (let x = 0; x < width; x += size) {
+        pen.fillStyle = `hsl(${Math.random() * 360} 50% ${20 + Math.random() * 60}% / 0.45)`;
+        pen.fillRect(x, y, size, size);
+      }
+    }
+  }
   return canvas;
 }
 

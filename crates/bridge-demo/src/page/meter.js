@@ -57,6 +57,7 @@ export class Meter {
         audioLevel: entry.audioLevel ?? 0,
         audioPackets: entry.packetsReceived,
         audioConcealed: entry.concealedSamples ?? 0,
+        audioLost: entry.packetsLost ?? 0,
       });
       return;
     }
@@ -67,6 +68,8 @@ export class Meter {
       framesDecoded: entry.framesDecoded ?? 0,
       keyFramesDecoded: entry.keyFramesDecoded ?? 0,
       freezes: entry.freezeCount ?? 0,
+      frozenSeconds: entry.totalFreezesDuration ?? 0,
+      bufferSeconds: entry.jitterBufferDelay ?? 0,
       videoBitrate: bitrate,
       videoPackets: entry.packetsReceived,
       packetsLost: entry.packetsLost ?? 0,
@@ -84,17 +87,39 @@ export class Meter {
       Object.assign(result.own, { audioBitrate: bitrate, audioPacketsSent: entry.packetsSent });
       return;
     }
-    Object.assign(result.own, {
+    const encodings = (result.own.encodings ??= []);
+    encodings.push({
+      ssrc: entry.ssrc,
+      active: entry.active ?? true,
       width: entry.frameWidth ?? 0,
       height: entry.frameHeight ?? 0,
       frameRate: entry.framesPerSecond ?? 0,
       framesSent: entry.framesSent ?? 0,
-      videoBitrate: bitrate,
+      bitrate,
       targetBitrate: entry.targetBitrate ?? 0,
       plisReceived: entry.pliCount ?? 0,
       nacksReceived: entry.nackCount ?? 0,
       firsReceived: entry.firCount ?? 0,
+      packetsSent: entry.packetsSent ?? 0,
+      retransmitted: entry.retransmittedPacketsSent ?? 0,
+      scalabilityMode: entry.scalabilityMode ?? '',
+    });
+    const sum = (figure) => encodings.reduce((all, encoding) => all + encoding[figure], 0);
+    const highest = encodings.reduce((best, one) => (one.height > best.height ? one : best));
+    Object.assign(result.own, {
+      width: highest.width,
+      height: highest.height,
+      frameRate: highest.frameRate,
+      framesSent: highest.framesSent,
+      videoBitrate: sum('bitrate'),
+      targetBitrate: sum('targetBitrate'),
+      plisReceived: sum('plisReceived'),
+      nacksReceived: sum('nacksReceived'),
+      firsReceived: sum('firsReceived'),
+      packetsSent: sum('packetsSent'),
+      retransmitted: sum('retransmitted'),
       codec: report.get(entry.codecId)?.mimeType ?? '',
+      encoder: entry.encoderImplementation ?? '',
       limit: entry.qualityLimitationReason ?? '',
     });
   }

@@ -127,13 +127,22 @@ impl Contender {
         self.rate(choices) - old
     }
 
-    /// Goes on to the cheapest better layer if it is not more expensive. Of equals it is the lowest;
-    /// later passes go further.
+    /// Goes on to the cheapest better layer as long as it is not more expensive; of equals the lowest
+    /// is next.
+    ///
+    /// Differs from JVB, which takes one such step: where all temporal layers have one rate, since the
+    /// codec does not tell them apart (H.264), the step that costs nothing ends its loop, and the
+    /// receiver never gets a higher encoding. Layers that carry nothing take one step here, too.
     fn skip_up(&mut self, choices: &[Choice]) {
-        let Some(current) = self.target.and_then(|target| choices.get(target)) else { return };
-        let cheapest = choices.get(current.cheapest_above);
-        if cheapest.is_some_and(|cheapest| cheapest.rate <= current.rate) {
+        while let Some(current) = self.target.and_then(|target| choices.get(target)) {
+            let cheapest = choices.get(current.cheapest_above);
+            if cheapest.is_none_or(|cheapest| cheapest.rate > current.rate) {
+                return;
+            }
             self.target = Some(current.cheapest_above);
+            if current.rate == 0 {
+                return;
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::departure::Departure;
 use super::repair::Paced;
 use super::{Downlink, MAX_SOURCES, Outlet, VideoSource};
+use crate::keyframe_requests::KeyframeUrgency;
 use crate::packet_batch::{OutgoingStream, PacketBatch, PlainPacket};
 use crate::stored_packets::StoredPackets;
 use bridge_cc::PacketUrgency;
@@ -11,8 +12,8 @@ use bridge_units::{SourceId, Timestamp};
 use rustc_hash::FxHashMap;
 
 impl Downlink {
-    /// Projects a video packet and sends it, at once or when the pacer lets it. Answers whether the
-    /// receiver needs a key frame of the source.
+    /// Projects a video packet and sends it, at once or when the pacer lets it. Answers the
+    /// wish for a key frame of the source.
     pub(crate) fn forward_video(
         &mut self,
         now: Timestamp,
@@ -21,23 +22,23 @@ impl Downlink {
         stream: OutgoingStream,
         stored: &mut KeepOnce<'_>,
         outlet: &mut Outlet<'_>,
-    ) -> bool {
-        let Some(video) = batch.video(packet) else { return false };
+    ) -> Option<KeyframeUrgency> {
+        let video = batch.video(packet)?;
         if !self.payload_types.accepts(video.payload_type) {
-            return false;
+            return None;
         }
         let Self { videos, targets, rewriting, .. } = self;
         let source = video_source(videos, targets, rewriting, packet, stream);
-        let Some(source) = source else { return false };
+        let source = source?;
         let decision = source.projection.accept(video);
-        let wants_keyframe = decision.request_keyframe && source.may_wish(now);
-        let Ok(projected) = decision.outcome else { return wants_keyframe };
+        let wish = if decision.request_keyframe { source.wish(now) } else { None };
+        let Ok(projected) = decision.outcome else { return wish };
         let (rewrite, mid) = match rewriting {
             None => (projected, None),
             Some(rewriting) => match rewriting.rewrite_video(packet.source, video, &projected) {
                 Ok(rewritten) => (rewritten.rewrite, rewritten.mid),
-                Err(RewritingRefusal::AwaitsKeyframe) => return source.may_wish(now),
-                Err(_) => return false,
+                Err(RewritingRefusal::AwaitsKeyframe) => return source.wish(now),
+                Err(_) => return None,
             },
         };
         if !decision.request_keyframe {
@@ -57,7 +58,7 @@ impl Downlink {
             if self.depart(now, &departure, outlet) {
                 self.told.note_video();
             }
-            return wants_keyframe;
+            return wish;
         }
         let paced = Paced {
             source: packet.source,
@@ -71,7 +72,7 @@ impl Downlink {
         if self.pacer.push(now, PacketUrgency::Video, size, paced).is_err() {
             outlet.counters.dropped_pacer_full += 1;
         }
-        wants_keyframe
+        wish
     }
 }
 

@@ -1,3 +1,4 @@
+use crate::keyframe_requests::KeyframeUrgency;
 use crate::packet_batch::OutgoingStream;
 use bridge_media::{LayerIndex, RedStream, Retransmissions, Rewrite, SourceProjection};
 use bridge_rtp::is_newer_seq;
@@ -82,16 +83,19 @@ impl VideoSource {
         }
     }
 
-    /// Whether to tell now that a key frame is needed.
-    pub(super) fn may_wish(&mut self, now: Timestamp) -> bool {
-        let due = now >= self.next_wish;
-        if due {
-            let last = KEYFRAME_WISH_INTERVALS.len() - 1;
-            let interval = KEYFRAME_WISH_INTERVALS.get(self.wishes.min(last));
-            self.next_wish = now + interval.copied().unwrap_or_default();
-            self.wishes += 1;
+    /// The wish to tell now that a key frame is needed, if it is time.
+    pub(super) fn wish(&mut self, now: Timestamp) -> Option<KeyframeUrgency> {
+        if now < self.next_wish {
+            return None;
         }
-        due
+        let last = KEYFRAME_WISH_INTERVALS.len() - 1;
+        let interval = KEYFRAME_WISH_INTERVALS.get(self.wishes.min(last));
+        self.next_wish = now + interval.copied().unwrap_or_default();
+        self.wishes += 1;
+        Some(match self.wishes {
+            1 => KeyframeUrgency::Switch,
+            _ => KeyframeUrgency::Repeated,
+        })
     }
 
     /// Notes that none is needed now.

@@ -4,7 +4,6 @@
 use bridge_testkit::simulation::Scenario;
 
 #[test]
-#[ignore = "retransmissions are not yet limited to what media leaves of the estimate"]
 fn a_falling_link_is_followed_and_found_again() {
     let report = Scenario::FallingLink.run(1).unwrap();
     assert_eq!(report.failures(), Vec::<String>::new());

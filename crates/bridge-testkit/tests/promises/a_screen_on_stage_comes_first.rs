@@ -4,7 +4,6 @@
 use bridge_testkit::simulation::Scenario;
 
 #[test]
-#[ignore = "requests for key frames are used up before a slow source can answer"]
 fn a_screen_on_stage_comes_first() {
     let report = Scenario::ScreenOnStage.run(1).unwrap();
     assert_eq!(report.failures(), Vec::<String>::new());

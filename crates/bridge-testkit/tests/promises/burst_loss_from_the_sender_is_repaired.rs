@@ -4,7 +4,6 @@
 use bridge_testkit::simulation::Scenario;
 
 #[test]
-#[ignore = "H.264 is started at an IDR slice whose parameter sets were lost"]
 fn burst_loss_from_the_sender_is_repaired() {
     let report = Scenario::BurstLossUp.run(1).unwrap();
     assert_eq!(report.failures(), Vec::<String>::new());

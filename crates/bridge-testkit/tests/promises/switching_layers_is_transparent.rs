@@ -9,19 +9,16 @@ use bridge_testkit::simulation::{
 use std::time::Duration;
 
 #[test]
-#[ignore = "key frames are asked for too late or not at all when a receiver changes its wish"]
 fn vp8_simulcast() {
     switch_layers(SimulatedCodec::Vp8, Layering::Simulcast);
 }
 
 #[test]
-#[ignore = "key frames are asked for too late or not at all when a receiver changes its wish"]
 fn h264_simulcast() {
     switch_layers(SimulatedCodec::H264, Layering::Simulcast);
 }
 
 #[test]
-#[ignore = "key frames are asked for too late or not at all when a receiver changes its wish"]
 fn vp9_svc() {
     switch_layers(SimulatedCodec::Vp9, Layering::Svc);
 }
@@ -32,7 +29,6 @@ fn av1_svc() {
 }
 
 #[test]
-#[ignore = "key frames are asked for too late or not at all when a receiver changes its wish"]
 fn av1_simulcast() {
     switch_layers(SimulatedCodec::Av1, Layering::Simulcast);
 }
@@ -62,7 +58,8 @@ fn switch_layers(codec: SimulatedCodec, layering: Layering) {
         let client = conference.client(client);
         for receiver in client.receivers() {
             assert_eq!(receiver.playback().freezes(), []);
-            assert_eq!(receiver.counters().key_frame_requests, 0);
+            // At the beginning a receiver may be sooner than the bridge.
+            assert!(receiver.counters().key_frame_requests <= 1);
             assert!(receiver.counters().sender_reports > 5);
         }
         for (_, audio) in client.audio_receivers() {
