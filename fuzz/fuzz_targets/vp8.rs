@@ -1,3 +1,5 @@
+//! See `bridge_fuzz::vp8`.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| bridge_fuzz::vp8::run(data));
