@@ -16,8 +16,8 @@ async fn with_vp8_simulcast() -> Result<(), TestkitError> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the release binary and Chromium"]
-async fn with_av1_svc() -> Result<(), TestkitError> {
-    slow_and_fast(Sending::AV1_SVC).await
+async fn with_vp9_svc() -> Result<(), TestkitError> {
+    slow_and_fast(Sending::VP9_SVC).await
 }
 
 async fn slow_and_fast(sending: Sending) -> Result<(), TestkitError> {

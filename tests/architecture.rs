@@ -41,7 +41,8 @@ const DRIVERS: &[&str] = &["bridge-io", "bridge-xmpp", "bridge-http"];
 const COMPOSITION: &[&str] = &["bridge", "bridge-demo", "bridge-load"];
 
 /// For development: nothing that is shipped depends on these, except for its tests.
-const DEVELOPMENT: &[&str] = &["bridge-testkit", "bridge-tests", "bridge-benches", "bridge-fuzz", "xtask"];
+const DEVELOPMENT: &[&str] =
+    &["bridge-testkit", "bridge-tests", "bridge-benches", "bridge-fuzz", "xtask"];
 
 /// Crates that do input and output, or keep time. Values and engines do without.
 const DRIVER_LIBRARIES: &[&str] = &[
