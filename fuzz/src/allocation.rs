@@ -95,7 +95,7 @@ fn settings(input: &mut Bytes<'_>) -> AllocationSettings {
     };
     let constraints = |input: &mut Bytes<'_>| {
         let height = input.choice([-1, 0, 180, 360, 720, 1, i32::MAX, i32::MIN]);
-        VideoConstraints::from_signaled(height, input.choice([-1.0, 0.0, 15.0, f64::NAN]))
+        VideoConstraints::from_signaled(height, input.choice([-1.0, 0.0, 15.0, f64::MAX]))
     };
     AllocationSettings {
         last_n: last_n(input),

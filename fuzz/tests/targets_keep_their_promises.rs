@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bridge_fuzz::TARGETS;
 
 /// Mutations of each input. Fuzzing proper finds more; this needs no more than a test.
-const MUTATIONS: usize = 150;
+const MUTATIONS: usize = 30;
 
 #[test]
 fn seeds_are_survived() {
