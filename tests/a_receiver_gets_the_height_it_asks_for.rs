@@ -54,7 +54,7 @@ async fn heights_are_followed(sending: Sending) -> Result<(), TestkitError> {
         assert!(settled.is_some_and(|time| time <= within), "{height}: {settled:?} {heights:?}");
         let gap = timeline.longest_gap();
         assert!(gap <= MAX_FREEZE, "to {height}: no picture for {gap:?}");
-        let frozen = Duration::from_secs_f64(timeline.video("frozen"));
+        let frozen = timeline.longest_freeze();
         assert!(frozen <= MAX_FREEZE, "to {height}: frozen for {frozen:?}");
     }
     call.end().await

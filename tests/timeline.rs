@@ -68,6 +68,16 @@ impl Timeline {
         Duration::from_secs_f64(longest / 1_000.0)
     }
 
+    /// The longest freeze, as the browser judges it; it counts a freeze when it is over.
+    pub fn longest_freeze(&self) -> Duration {
+        let frozen = |sample: &Value| sample["frozen"].as_f64().unwrap_or(0.0);
+        let steps = self.video.windows(2).filter_map(|pair| match pair {
+            [before, after] => Some(frozen(after) - frozen(before)),
+            _ => None,
+        });
+        Duration::from_secs_f64(steps.fold(0.0, f64::max))
+    }
+
     /// By how much a figure of the picture has grown.
     pub fn video(&self, figure: &str) -> f64 {
         growth(&self.video, figure)

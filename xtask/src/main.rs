@@ -19,6 +19,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   test          install what the tests need (Debian packages, as root) and run every test
+  test --all    with the media tests of every codec, which want more than two cores
   test --fast   run what needs no browser, no Prosody and no network
   lint          formatting, clippy with warnings as errors, and the documentation
   fuzz          run every fuzz target for 5 seconds
@@ -43,6 +44,7 @@ fn run() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => tests::run(tests::Extent::Everything),
         ["test", "--fast"] => tests::run(tests::Extent::Fast),
+        ["test", "--all"] => tests::run(tests::Extent::All),
         ["fuzz"] => fuzz::run(fuzz::DEFAULT_SECONDS),
         ["fuzz", "--seconds", seconds] => fuzz::run(seconds.parse().context("--seconds")?),
         ["lint"] => lint::run(),
