@@ -41,7 +41,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let target = |index: u8| vec![TARGET, index];
     let vp8_stream: Vec<_> = (0..12).map(|n| vp8(1, n, n % 5 == 0)).collect();
     let with_loss: Vec<_> = (0..12).map(|n| vp8(1 + n % 3, n, n == 6)).collect();
-    let svc: Vec<_> = (0..24).map(|n| vp9(1, n / 3, n % 3, !(3..18).contains(&n))).collect();
+    let svc: Vec<_> = (0..24).map(|n| vp9(1, n / 3, n % 3, !(3..=17).contains(&n))).collect();
     vec![
         [target(2), vp8_stream.concat()].concat(),
         [target(66), with_loss.concat(), vec![WAIT, 0, 200], target(0)].concat(),

@@ -14,7 +14,7 @@ pub fn run(data: &[u8]) {
     let mut out = vec![0; data.len() + RTX_OSN_LEN];
     let len = rtx_encapsulate(data, &header, stream, &mut out);
     assert_eq!(len, Ok(out.len()));
-    let rtx = RtpHeader::parse(&out).expect("what is sent can be read");
+    let Ok(rtx) = RtpHeader::parse(&out) else { unreachable!("what is sent can be read") };
     if header.has_padding && rtx.payload(&out).len() < RTX_OSN_LEN {
         return;
     }
