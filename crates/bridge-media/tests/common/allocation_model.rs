@@ -175,11 +175,16 @@ fn improve(a: &mut Entry, remaining: i64, may_oversend: bool, config: &Allocatio
     } else if target + 1 < n && rate(target + 1) < max {
         target += 1;
     }
-    if target > -1 {
+    // Differs from the contract: again and again, but not among layers that carry nothing.
+    while target > -1 {
+        let start = target;
         for i in (target + 1..n).rev() {
             if rate(i) <= rate(target) {
                 target = i;
             }
+        }
+        if target == start || rate(start) == 0 {
+            break;
         }
     }
     if may_oversend && a.oversend >= 0 && target < a.oversend {
