@@ -10,13 +10,13 @@ use bridge_units::Bitrate;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the release binary and Chromium"]
-async fn with_vp8_simulcast() -> Result<(), TestkitError> {
+async fn beside_a_slow_one_with_vp8_simulcast() -> Result<(), TestkitError> {
     slow_and_fast(Sending::VP8_SIMULCAST).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the release binary and Chromium"]
-async fn with_vp9_svc() -> Result<(), TestkitError> {
+async fn beside_a_slow_one_with_vp9_svc() -> Result<(), TestkitError> {
     slow_and_fast(Sending::VP9_SVC).await
 }
 

@@ -27,7 +27,10 @@ use webrtc::peer_connection::{
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the release binary and Chromium"]
 async fn a_browser_hears_itself_through_webrtc_rs() -> Result<(), TestkitError> {
-    let bridge = BridgeProcess::start(BridgeSettings::default()).await?;
+    // The mirror has no bridge channel to ask for video on.
+    let extra = "videobridge.cc.initial-max-height-px = 720\n".to_owned();
+    let settings = BridgeSettings { extra, ..BridgeSettings::default() };
+    let bridge = BridgeProcess::start(settings).await?;
     let mut call = Call::start(Arc::new(RestBridge::new(bridge.http())), &[]).await?;
     call.guests = 1;
     call.add("Ada").await?;

@@ -106,7 +106,7 @@ fn but_nobody_waits_when_it_is_off_or_for_a_few() {
 /// RECEIVERS, GAPS, WINDOWS and PERIODS (microseconds) may hold other lists.
 #[test]
 #[ignore = "a measurement"]
-fn measured() {
+fn burst_measurement() {
     let list = |name: &str, default: &str| -> Vec<u64> {
         let text = std::env::var(name).unwrap_or_else(|_| default.to_owned());
         text.split_whitespace().map(|number| number.parse().unwrap()).collect()

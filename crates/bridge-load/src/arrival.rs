@@ -24,8 +24,8 @@ pub(crate) enum Arrival {
 }
 
 impl Arrival {
-    /// What arrived at endpoint `own` of a bridge that announced `bridge_ssrcs` as its own. Nothing
-    /// that is sent here ever has padding, so whatever has is the bridge's.
+    /// What arrived at endpoint `own` of a bridge that announced `bridge_ssrcs` as its own. A bridge
+    /// may add some padding to media, too; `has_padding` says that there may be nothing else.
     pub(crate) fn of(
         ssrc: u32,
         payload_type: u8,

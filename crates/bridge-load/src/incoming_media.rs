@@ -81,7 +81,9 @@ impl IncomingMedia {
         });
         let (ssrc, payload_type) = (header.ssrc, header.payload_type);
         let own = self.number;
-        match Arrival::of(ssrc, payload_type, header.has_padding, own, &self.bridge_ssrcs) {
+        let may_be_padding =
+            header.has_padding && packet.len() <= header.header_len() + MAX_BARE_PADDING;
+        match Arrival::of(ssrc, payload_type, may_be_padding, own, &self.bridge_ssrcs) {
             Ok(Arrival::Media(stream)) => {
                 moved |= self.handle_media(now, &header, packet.len(), stream, tally, rtcp);
                 if self.sampled {
@@ -101,10 +103,20 @@ impl IncomingMedia {
                     tally,
                 );
             }
-            Ok(Arrival::Padding(_)) => {
-                tally.counts.padding += 1;
-                moved |= self.follow(now, &header, false, tally, rtcp);
-                self.check_padding(&header, packet, srtp, tally);
+            Ok(Arrival::Padding(stream)) => {
+                let len = packet.len();
+                match open(&header, packet, srtp) {
+                    Ok([]) => {
+                        tally.counts.padding += 1;
+                        moved |= self.follow(now, &header, false, tally, rtcp);
+                    }
+                    opened => {
+                        let stamp =
+                            opened.and_then(|p| check_media(header.payload_type, p, stream));
+                        moved |= self.handle_media(now, &header, len, stream, tally, rtcp);
+                        self.time(now, stamp, tally);
+                    }
+                }
             }
             Ok(Arrival::OwnPadding) => {
                 tally.counts.padding += 1;
@@ -272,6 +284,9 @@ fn ask(own_ssrc: u32, ssrc: u32, missing: impl Iterator<Item = u16>) -> Vec<u8> 
     let _ = writer.nack(own_ssrc, ssrc, missing);
     writer.as_bytes().to_vec()
 }
+
+/// The most that the last byte of a packet can count as padding, and the seal.
+const MAX_BARE_PADDING: usize = 255 + 16;
 
 /// Sequence numbers in one request: four bytes each at worst.
 const MAX_ASKED_IN_ONE: usize = 256;

@@ -236,7 +236,7 @@ impl WebrtcPeer {
     fn handle_packet(&self, now: Timestamp, packet: &rtp::Packet) {
         let header = &packet.header;
         let (ssrc, payload_type) = (header.ssrc, header.payload_type);
-        let has_padding = header.padding || packet.payload.is_empty();
+        let has_padding = packet.payload.is_empty();
         let arrival =
             Arrival::of(ssrc, payload_type, has_padding, self.plan.number, &self.bridge_ssrcs);
         let (mut progress, mut tally) = (self.progress(), self.shared.tally());
