@@ -33,7 +33,7 @@ pub(crate) struct StoredPackets {
 }
 
 impl StoredPackets {
-    /// Keeps a video packet of `batch`.
+    /// Keeps a video packet of `batch`; one beyond the limit counts when it is looked for.
     pub(crate) fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) {
         let Some(video) = batch.video(packet) else { return };
         let key = (packet.source, video.encoding);
