@@ -35,7 +35,7 @@ pub struct Pacer<T> {
     /// Bytes in all queues.
     queued: u64,
     /// `None`: nothing is paced.
-    rate: Option<Bitrate>,
+    pace: Option<Pace>,
     /// Bytes.
     debt: f64,
     updated: Timestamp,
@@ -53,6 +53,17 @@ pub struct PacerCounters {
     pub overdue: u64,
 }
 
+/// A rate, and what follows from it for each packet.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    rate: Bitrate,
+    bytes_per_second: f64,
+    /// Bytes that may be owed and still another packet may go.
+    burst: f64,
+    /// Bytes that are owed at most.
+    max_debt: f64,
+}
+
 #[derive(Clone, Debug)]
 struct Queued<T> {
     packet: T,
@@ -68,7 +79,7 @@ impl<T> Pacer<T> {
             retransmissions: VecDeque::new(),
             video: VecDeque::new(),
             queued: 0,
-            rate: None,
+            pace: None,
             debt: 0.0,
             updated: now,
             counters: PacerCounters::default(),
@@ -78,7 +89,7 @@ impl<T> Pacer<T> {
     /// What the peer's link takes; `None` if it is not known.
     pub fn set_target(&mut self, now: Timestamp, target: Option<Bitrate>) {
         self.pay_off(now);
-        self.rate = target.map(|target| target.scaled(PACING_FACTOR).max(MIN_RATE));
+        self.pace = target.map(|target| Pace::of(target.scaled(PACING_FACTOR).max(MIN_RATE)));
         self.limit_debt();
     }
 
@@ -159,23 +170,23 @@ impl<T> Pacer<T> {
         if self.is_empty() {
             return Timestamp::FAR_FUTURE;
         }
-        let Some(rate) = self.effective_rate() else { return self.updated };
-        let excess = self.debt - burst(rate);
+        let Some(pace) = self.effective_pace() else { return self.updated };
+        let excess = self.debt - pace.burst;
         if excess <= 0.0 {
             return self.updated;
         }
         // A byte more, so that rounding does not make it wait again.
-        let wait = time_for(DataSize::from_bytes(excess as u64 + 1), rate);
+        let wait = time_for(DataSize::from_bytes(excess as u64 + 1), pace.rate);
         (self.updated + wait).min(self.overdue())
     }
 
     /// How much padding may be sent `now`; none as long as anything waits.
     pub fn padding_room(&mut self, now: Timestamp) -> DataSize {
         self.pay_off(now);
-        match self.rate {
+        match self.pace {
             _ if !self.is_empty() => DataSize::ZERO,
             None => DataSize::ZERO,
-            Some(rate) => DataSize::from_bytes((burst(rate) - self.debt).max(0.0) as u64),
+            Some(pace) => DataSize::from_bytes((pace.burst - self.debt).max(0.0) as u64),
         }
     }
 
@@ -216,21 +227,28 @@ impl<T> Pacer<T> {
     }
 
     fn may_send(&self) -> bool {
-        self.effective_rate().is_none_or(|rate| self.debt <= burst(rate))
+        self.effective_pace().is_none_or(|pace| self.debt <= pace.burst)
     }
 
     /// More than the target allows if so much waits that it would be late.
-    fn effective_rate(&self) -> Option<Bitrate> {
+    fn effective_pace(&self) -> Option<Pace> {
+        let pace = self.pace?;
+        if self.queued == 0 {
+            return Some(pace);
+        }
         let drain = self.queued().per(MAX_PACING_DELAY);
-        self.rate.map(|rate| rate.max(drain))
+        Some(if drain > pace.rate { Pace::of(drain) } else { pace })
     }
 
     fn pay_off(&mut self, now: Timestamp) {
+        if now <= self.updated {
+            return;
+        }
         let elapsed = now - self.updated;
-        self.updated = self.updated.max(now);
         let paid = self
-            .effective_rate()
-            .map_or(f64::INFINITY, |rate| rate.bps_f64() / 8.0 * elapsed.as_secs_f64());
+            .effective_pace()
+            .map_or(f64::INFINITY, |pace| pace.bytes_per_second * elapsed.as_secs_f64());
+        self.updated = now;
         self.debt = (self.debt - paid).max(0.0);
     }
 
@@ -240,14 +258,20 @@ impl<T> Pacer<T> {
     }
 
     fn limit_debt(&mut self) {
-        let limit = self.rate.map_or(0.0, |rate| rate.bps_f64() / 8.0 * MAX_DEBT.as_secs_f64());
-        self.debt = self.debt.min(limit);
+        self.debt = self.debt.min(self.pace.map_or(0.0, |pace| pace.max_debt));
     }
 }
 
-/// Bytes.
-fn burst(rate: Bitrate) -> f64 {
-    rate.bps_f64() / 8.0 * BURST.as_secs_f64()
+impl Pace {
+    fn of(rate: Bitrate) -> Self {
+        let bytes_per_second = rate.bps_f64() / 8.0;
+        Self {
+            rate,
+            bytes_per_second,
+            burst: bytes_per_second * BURST.as_secs_f64(),
+            max_debt: bytes_per_second * MAX_DEBT.as_secs_f64(),
+        }
+    }
 }
 
 /// Less than libwebrtc's 2.5, which makes a queue of every key frame on a link that is used well; more
