@@ -2,9 +2,11 @@
 
 mod burst_loss;
 mod falling_link;
+mod few_ssrcs;
 mod fifty_senders;
 mod late_receiver;
 mod measurement;
+mod redundant_audio;
 mod screen_on_stage;
 mod top_layer;
 
@@ -28,11 +30,15 @@ pub enum Scenario {
     LateReceiver,
     /// A sender cannot send its highest layer for a while.
     TopLayerDrops,
+    /// Fifty people, and receivers that let the bridge choose few SSRCs.
+    FewSsrcs,
+    /// Audio with and without redundancy, under loss.
+    RedundantAudio,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::FallingLink,
         Self::BurstLossDown,
         Self::BurstLossUp,
@@ -40,6 +46,8 @@ impl Scenario {
         Self::ScreenOnStage,
         Self::LateReceiver,
         Self::TopLayerDrops,
+        Self::FewSsrcs,
+        Self::RedundantAudio,
     ];
 
     /// Runs it. The same seed gives the same report.
@@ -52,6 +60,8 @@ impl Scenario {
             Self::ScreenOnStage => screen_on_stage::run(seed),
             Self::LateReceiver => late_receiver::run(seed),
             Self::TopLayerDrops => top_layer::run(seed),
+            Self::FewSsrcs => few_ssrcs::run(seed),
+            Self::RedundantAudio => redundant_audio::run(seed),
         }
     }
 }
