@@ -57,6 +57,8 @@ fn measure(
         changes.push((conference.now(), speaker));
         conference.run_for(TURN);
     }
+    // An announcement that was lost comes again after a second.
+    conference.run_for(SETTLING);
     for (receiver, mids) in receivers.into_iter().zip(["with MIDs", "without MIDs"]) {
         let name = format!("{codec:?} {mids}");
         tell(report, &name, &conference, receiver, (&people, &changes));
