@@ -2,9 +2,11 @@
 
 mod burst_loss;
 mod falling_link;
+mod few_ssrcs;
 mod fifty_senders;
 mod late_receiver;
 mod measurement;
+mod redundant_audio;
 mod screen_on_stage;
 mod slow_receiver;
 mod top_layer;
@@ -31,11 +33,15 @@ pub enum Scenario {
     LateReceiver,
     /// A sender cannot send its highest layer for a while.
     TopLayerDrops,
+    /// Fifty people, and receivers that let the bridge choose few SSRCs.
+    FewSsrcs,
+    /// Audio with and without redundancy, under loss.
+    RedundantAudio,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::FallingLink,
         Self::SlowReceiver,
         Self::BurstLossDown,
@@ -44,6 +50,8 @@ impl Scenario {
         Self::ScreenOnStage,
         Self::LateReceiver,
         Self::TopLayerDrops,
+        Self::FewSsrcs,
+        Self::RedundantAudio,
     ];
 
     /// Runs it. The same seed gives the same report.
@@ -57,6 +65,8 @@ impl Scenario {
             Self::ScreenOnStage => screen_on_stage::run(seed),
             Self::LateReceiver => late_receiver::run(seed),
             Self::TopLayerDrops => top_layer::run(seed),
+            Self::FewSsrcs => few_ssrcs::run(seed),
+            Self::RedundantAudio => redundant_audio::run(seed),
         }
     }
 }
