@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bridge_units::{Bitrate, DataSize, Timestamp};
 
+use crate::probing::PADDING_INTERVAL;
 use crate::rates::{RateMath, time_for};
 
 /// The most packets that wait: JVB's `send.queue-size`.
@@ -38,6 +39,8 @@ pub struct Pacer<T> {
     pace: Option<Pace>,
     /// Bytes.
     debt: f64,
+    /// Bytes, paid off by the target itself: all that was sent, of which padding is what is missing.
+    padding_debt: f64,
     updated: Timestamp,
     counters: PacerCounters,
 }
@@ -60,6 +63,8 @@ struct Pace {
     bytes_per_second: f64,
     /// Bytes that may be owed and still another packet may go.
     burst: f64,
+    /// Bytes: what the target is in the time between two looks at padding.
+    padding_burst: f64,
     /// Bytes that are owed at most.
     max_debt: f64,
 }
@@ -81,6 +86,7 @@ impl<T> Pacer<T> {
             queued: 0,
             pace: None,
             debt: 0.0,
+            padding_debt: 0.0,
             updated: now,
             counters: PacerCounters::default(),
         }
@@ -180,13 +186,18 @@ impl<T> Pacer<T> {
         (self.updated + wait).min(self.overdue())
     }
 
-    /// How much padding may be sent `now`; none as long as anything waits.
+    /// How much padding may be sent `now`; none as long as anything waits. Whatever was sent counts,
+    /// repairs and layers that are about to be left too, so that all together stays within the target
+    /// (libwebrtc: `PacingController::PaddingToAdd`).
     pub fn padding_room(&mut self, now: Timestamp) -> DataSize {
         self.pay_off(now);
         match self.pace {
             _ if !self.is_empty() => DataSize::ZERO,
             None => DataSize::ZERO,
-            Some(pace) => DataSize::from_bytes((pace.burst - self.debt).max(0.0) as u64),
+            Some(pace) => {
+                let room = pace.padding_burst - self.padding_debt.max(self.debt);
+                DataSize::from_bytes(room.max(0.0) as u64)
+            }
         }
     }
 
@@ -250,26 +261,35 @@ impl<T> Pacer<T> {
             .map_or(f64::INFINITY, |pace| pace.bytes_per_second * elapsed.as_secs_f64());
         self.updated = now;
         self.debt = (self.debt - paid).max(0.0);
+        let target = self.pace.map_or(f64::INFINITY, |pace| {
+            pace.bytes_per_second * elapsed.as_secs_f64() / PACING_FACTOR
+        });
+        self.padding_debt = (self.padding_debt - target).max(0.0);
     }
 
     fn add_debt(&mut self, size: DataSize) {
         self.debt += size.bytes() as f64;
+        self.padding_debt += size.bytes() as f64;
         self.limit_debt();
     }
 
     fn limit_debt(&mut self) {
-        self.debt = self.debt.min(self.pace.map_or(0.0, |pace| pace.max_debt));
+        let limit = self.pace.map_or(0.0, |pace| pace.max_debt);
+        self.debt = self.debt.min(limit);
+        self.padding_debt = self.padding_debt.min(limit);
     }
 }
 
 impl Pace {
     fn of(rate: Bitrate) -> Self {
         let bytes_per_second = rate.bps_f64() / 8.0;
+        let bytes = |time: Duration| bytes_per_second * time.as_secs_f64();
         Self {
             rate,
             bytes_per_second,
-            burst: bytes_per_second * BURST.as_secs_f64(),
-            max_debt: bytes_per_second * MAX_DEBT.as_secs_f64(),
+            burst: bytes(BURST),
+            padding_burst: bytes(PADDING_INTERVAL) / PACING_FACTOR,
+            max_debt: bytes(MAX_DEBT),
         }
     }
 }
@@ -391,7 +411,7 @@ mod tests {
     #[test]
     fn what_bypasses_is_paid_for() {
         let (mut pacer, now) = pacer(1_000);
-        assert_eq!(pacer.padding_room(now), DataSize::from_bytes(750));
+        assert_eq!(pacer.padding_room(now), DataSize::from_bytes(1_875));
         pacer.on_packet_bypassed(now, DataSize::from_bytes(15_750));
         assert_eq!(pacer.padding_room(now), DataSize::ZERO);
         pacer.push(now, PacketUrgency::Video, PACKET, 1).unwrap();
@@ -410,6 +430,10 @@ mod tests {
         assert_eq!(pacer.padding_room(now), DataSize::ZERO);
         pacer.poll(now);
         let later = now + Duration::from_secs(1);
-        assert_eq!(pacer.padding_room(later), DataSize::from_bytes(750));
+        assert_eq!(pacer.padding_room(later), DataSize::from_bytes(1_875));
+        // Audio, repairs and probes count, at the target's own rate.
+        pacer.on_packet_bypassed(later, DataSize::from_bytes(12_500));
+        assert_eq!(pacer.padding_room(later + Duration::from_millis(85)), DataSize::ZERO);
+        assert!(pacer.padding_room(later + Duration::from_millis(95)) > DataSize::ZERO);
     }
 }

@@ -7,6 +7,7 @@ mod delay_based;
 mod inter_arrival;
 mod largest_two;
 mod link_capacity;
+mod link_queue;
 mod loss_based;
 mod loss_observations;
 mod network_controller;
