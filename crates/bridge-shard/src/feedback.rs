@@ -214,9 +214,10 @@ impl Shard {
     ) {
         let own = self.local_video_ssrc(slot);
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let KeyframeRequest { ssrc, requester, urgency } = request;
+        let ssrc = request.ssrc;
         let (pli, fir) = (session.payload_types.pli, session.payload_types.fir);
-        if !(pli || fir) || !session.keyframes.allow(now, requester, ssrc, urgency) {
+        let round_trip = session.downlink.round_trip();
+        if !(pli || fir) || !session.keyframes.allow(now, &request, round_trip) {
             return;
         }
         self.counters.keyframe_requests_out += 1;

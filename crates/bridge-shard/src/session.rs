@@ -100,7 +100,7 @@ impl Session {
             reports: ReceiverReports::new(now),
             feedback: None,
             uplink: None,
-            keyframes: KeyframeThrottle::default(),
+            keyframes: KeyframeThrottle::new(settings.media.keyframes),
             remotes: Vec::new(),
             reception: EndpointReception::with_silence(settings.media.silence),
             downlink: Box::new(Downlink::new(now, id, rewriting, &settings.media)),

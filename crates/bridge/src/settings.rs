@@ -7,12 +7,14 @@ use bridge_conference::{
     AddressMapping, AllocationConfig, ConferenceSettings, ConferenceSizeLimits, ConnectivityConfig,
     LastN, LoudestConfig, MappedPorts, MaxHeight, ShutdownTimes, SpeechActivityConfig,
 };
-use bridge_config::{BweConfig, BweEngine, Config, KeepAliveStrategy, XmppClientConfig};
+use bridge_config::{
+    BweConfig, BweEngine, Config, KeepAliveStrategy, KeyframeConfig, XmppClientConfig,
+};
 use bridge_dtls::{CipherSuite, DtlsSettings, FingerprintHash};
 use bridge_http::HttpSettings;
 use bridge_io::{AddressFilter, CoalescingSettings, UdpSettings};
 use bridge_media::{RedConfig, RedDistance, RedPolicy, SilenceConfig};
-use bridge_shard::{MAX_SHARDS, MediaSettings, SsrcLimits};
+use bridge_shard::{KeyframeLimits, MAX_SHARDS, MediaSettings, RequestLimit, SsrcLimits};
 use bridge_srtp::Profile;
 use bridge_transport::{IceSettings, IceTimers, KeepAlive};
 use bridge_xmpp::{ConnectionSettings, SecurityMode};
@@ -183,6 +185,7 @@ pub(crate) fn media(config: &Config) -> MediaSettings {
             discard_silence: level.discard_silence,
             forwarded_silence_packets_limit: level.forwarded_silence_packets_limit,
         },
+        keyframes: keyframes(&config.keyframe),
         ssrc_limits: SsrcLimits {
             audio: config.ssrc_limit.audio as usize,
             video: config.ssrc_limit.video as usize,
@@ -209,6 +212,23 @@ fn estimator(keys: &BweConfig) -> EstimatorConfig {
             min_overuse: Duration::from_secs_f64(delay.overusing_time_threshold / 1_000.0),
             ..GoogCcClassicConfig::new(keys.initial_bw, keys.min_bw, keys.max_bw)
         },
+    }
+}
+
+/// `jmt.keyframe`.
+fn keyframes(keys: &KeyframeConfig) -> KeyframeLimits {
+    let limit = |min_interval, max_requests, window| RequestLimit {
+        min_interval,
+        max_requests: max_requests as usize,
+        window,
+    };
+    KeyframeLimits {
+        receiver: limit(keys.min_interval, keys.max_requests, keys.max_request_interval),
+        source: limit(
+            keys.source_wide_min_interval,
+            keys.source_wide_max_requests,
+            keys.source_wide_max_request_interval,
+        ),
     }
 }
 
@@ -335,6 +355,7 @@ mod tests {
         assert_eq!(media.estimator, default.estimator);
         assert_eq!((media.red, media.silence), (default.red, default.silence));
         assert_eq!(media.ssrc_limits, default.ssrc_limits);
+        assert_eq!(media.keyframes, default.keyframes);
     }
 
     #[test]
@@ -345,7 +366,9 @@ mod tests {
                            send-side { low-loss-threshold = 0.03, bitrate-threshold = 200 kbps }
                            overuse-detector { initial-threshold = 20, overusing-time-threshold = 80 } }
                      audio { red { policy = PROTECT_ALL, distance = ONE, vad-only = false }
-                             level { discard-silence = false, forwarded-silence-packets-limit = 9 } } }
+                             level { discard-silence = false, forwarded-silence-packets-limit = 9 } }
+                     keyframe { min-interval = 1 s, max-requests = 4, source-wide-max-requests = 5
+                                source-wide-max-request-interval = 2 s } }
                videobridge.ssrc-limit { audio = 7, video = 30 }"#,
         );
         let estimator = &media.estimator;
@@ -362,6 +385,11 @@ mod tests {
         assert!(!media.silence.discard_silence);
         assert_eq!(media.silence.forwarded_silence_packets_limit, 9);
         assert_eq!((media.ssrc_limits.audio, media.ssrc_limits.video), (7, 30));
+        let KeyframeLimits { receiver, source } = media.keyframes;
+        assert_eq!((receiver.max_requests, source.max_requests), (4, 5));
+        assert_eq!(receiver.min_interval, Duration::from_secs(1));
+        assert_eq!(source.min_interval, Duration::from_millis(200));
+        assert_eq!((receiver.window.as_secs(), source.window.as_secs()), (10, 2));
     }
 
     #[test]
