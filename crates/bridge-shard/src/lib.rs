@@ -18,6 +18,7 @@ mod demultiplexing;
 mod directory;
 mod distribution;
 mod downlink;
+mod early_media;
 mod egress;
 mod feedback;
 mod forwarding;
