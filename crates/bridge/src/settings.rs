@@ -1,14 +1,17 @@
 //! From the configuration to what each part wants to know.
 
 use crate::health::HealthSettings;
+use crate::load::{LoadSettings, Measurement};
 use crate::statistics::Identity;
 use bridge_cc::{EstimatorConfig, EstimatorEngine, GoogCcClassicConfig};
 use bridge_conference::{
     AddressMapping, AllocationConfig, ConferenceSettings, ConferenceSizeLimits, ConnectivityConfig,
-    LastN, LoudestConfig, MappedPorts, MaxHeight, ShutdownTimes, SpeechActivityConfig,
+    LastN, LastNReduction, LoadConfig, LoudestConfig, MappedPorts, MaxHeight, ShutdownTimes,
+    SpeechActivityConfig,
 };
 use bridge_config::{
-    BweConfig, BweEngine, Config, KeepAliveStrategy, KeyframeConfig, XmppClientConfig,
+    BweConfig, BweEngine, Config, KeepAliveStrategy, KeyframeConfig, LoadMeasurement,
+    XmppClientConfig,
 };
 use bridge_dtls::{CipherSuite, DtlsSettings, FingerprintHash};
 use bridge_http::HttpSettings;
@@ -295,7 +298,32 @@ pub(crate) fn identity(config: &Config) -> Identity {
         region: config.relay.region.clone(),
         relay_id: config.relay.relay_id.clone().filter(|_| config.relay.enabled),
         average_participant_stress: config.load.average_participant_stress,
-        cpu_load_threshold: config.load.cpu_usage.load,
+    }
+}
+
+/// `videobridge.load-management`.
+pub(crate) fn load(config: &Config) -> LoadSettings {
+    let keys = &config.load;
+    let (measurement, thresholds) = match keys.measurement {
+        LoadMeasurement::CpuUsage => {
+            (Measurement::CpuUsage { with_steal: keys.detect_cpu_steal }, &keys.cpu_usage)
+        }
+        LoadMeasurement::PacketRate => (Measurement::PacketRate, &keys.packet_rate),
+    };
+    let last_n = &keys.last_n;
+    LoadSettings {
+        measurement,
+        config: LoadConfig {
+            load_threshold: thresholds.load,
+            recovery_threshold: thresholds.recovery,
+            reducer: keys.reducer_enabled.then_some(LastNReduction {
+                reduction_scale: last_n.reduction_scale,
+                recover_scale: last_n.recover_scale,
+                impact_time: last_n.impact_time,
+                minimum: last_n.minimum_last_n,
+                maximum_enforced: last_n.maximum_enforced_last_n,
+            }),
+        },
     }
 }
 
@@ -426,5 +454,36 @@ mod tests {
         assert_eq!(settings.connectivity.max_inactivity_limit, Duration::from_secs(4));
         assert_eq!(settings.connection_stats_interval, None);
         assert_eq!(settings.stats_filter_threshold, 9);
+    }
+
+    fn load_settings(text: &str) -> LoadSettings {
+        let loaded = Config::load_text(text, Path::new("."), &Sources::new());
+        load(&loaded.expect("the text is valid").config)
+    }
+
+    #[test]
+    fn load_is_managed_as_configured() {
+        let by_default = load_settings("");
+        assert_eq!(by_default.measurement, Measurement::CpuUsage { with_steal: true });
+        let LoadConfig { load_threshold, recovery_threshold, reducer } = by_default.config;
+        assert_eq!((load_threshold, recovery_threshold, reducer), (0.9, 0.72, None));
+        let settings = load_settings(
+            "videobridge.load-management { reducer-enabled = true
+               load-measurements { load-measurement = packet-rate
+                                   packet-rate { load-threshold = 70000, recovery-threshold = 60000 } }
+               load-reducers.last-n { reduction-scale = .5, recover-scale = 2, impact-time = 5 s
+                                      minimum-last-n-value = 3, maximum-enforced-last-n-value = 30 } }",
+        );
+        assert_eq!(settings.measurement, Measurement::PacketRate);
+        let LoadConfig { load_threshold, recovery_threshold, reducer } = settings.config;
+        assert_eq!((load_threshold, recovery_threshold), (70_000.0, 60_000.0));
+        let expected = LastNReduction {
+            reduction_scale: 0.5,
+            recover_scale: 2.0,
+            impact_time: Duration::from_secs(5),
+            minimum: 3,
+            maximum_enforced: 30,
+        };
+        assert_eq!(reducer, Some(expected));
     }
 }
