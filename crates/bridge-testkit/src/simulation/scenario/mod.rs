@@ -8,6 +8,7 @@ mod late_receiver;
 mod measurement;
 mod redundant_audio;
 mod screen_on_stage;
+mod slow_receiver;
 mod top_layer;
 
 use super::bridge::SimulationError;
@@ -18,6 +19,8 @@ use super::report::ScenarioReport;
 pub enum Scenario {
     /// A receiver's link falls from 3 Mbps to 300 kbps and comes back.
     FallingLink,
+    /// A receiver's link falls to 500 kbps and comes back, beside one that stays fast.
+    SlowReceiver,
     /// A receiver's link loses 5 % in bursts.
     BurstLossDown,
     /// A sender's link loses 5 % in bursts.
@@ -38,8 +41,9 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::FallingLink,
+        Self::SlowReceiver,
         Self::BurstLossDown,
         Self::BurstLossUp,
         Self::FiftySenders,
@@ -54,6 +58,7 @@ impl Scenario {
     pub fn run(self, seed: u64) -> Result<ScenarioReport, SimulationError> {
         match self {
             Self::FallingLink => falling_link::run(seed),
+            Self::SlowReceiver => slow_receiver::run(seed),
             Self::BurstLossDown => burst_loss::run_down(seed),
             Self::BurstLossUp => burst_loss::run_up(seed),
             Self::FiftySenders => fifty_senders::run(seed),
