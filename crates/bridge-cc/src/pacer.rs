@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bridge_units::{Bitrate, DataSize, Timestamp};
 
+use crate::probing::PADDING_INTERVAL;
 use crate::rates::{RateMath, time_for};
 
 /// The most packets that wait: JVB's `send.queue-size`.
@@ -35,9 +36,11 @@ pub struct Pacer<T> {
     /// Bytes in all queues.
     queued: u64,
     /// `None`: nothing is paced.
-    rate: Option<Bitrate>,
+    pace: Option<Pace>,
     /// Bytes.
     debt: f64,
+    /// Bytes, paid off by the target itself: all that was sent, of which padding is what is missing.
+    padding_debt: f64,
     updated: Timestamp,
     counters: PacerCounters,
 }
@@ -51,6 +54,19 @@ pub struct PacerCounters {
     pub refused: u64,
     /// Packets that went because they waited for [`MAX_PACING_DELAY`].
     pub overdue: u64,
+}
+
+/// A rate, and what follows from it for each packet.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    rate: Bitrate,
+    bytes_per_second: f64,
+    /// Bytes that may be owed and still another packet may go.
+    burst: f64,
+    /// Bytes: what the target is in the time between two looks at padding.
+    padding_burst: f64,
+    /// Bytes that are owed at most.
+    max_debt: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -68,8 +84,9 @@ impl<T> Pacer<T> {
             retransmissions: VecDeque::new(),
             video: VecDeque::new(),
             queued: 0,
-            rate: None,
+            pace: None,
             debt: 0.0,
+            padding_debt: 0.0,
             updated: now,
             counters: PacerCounters::default(),
         }
@@ -78,7 +95,7 @@ impl<T> Pacer<T> {
     /// What the peer's link takes; `None` if it is not known.
     pub fn set_target(&mut self, now: Timestamp, target: Option<Bitrate>) {
         self.pay_off(now);
-        self.rate = target.map(|target| target.scaled(PACING_FACTOR).max(MIN_RATE));
+        self.pace = target.map(|target| Pace::of(target.scaled(PACING_FACTOR).max(MIN_RATE)));
         self.limit_debt();
     }
 
@@ -159,23 +176,28 @@ impl<T> Pacer<T> {
         if self.is_empty() {
             return Timestamp::FAR_FUTURE;
         }
-        let Some(rate) = self.effective_rate() else { return self.updated };
-        let excess = self.debt - burst(rate);
+        let Some(pace) = self.effective_pace() else { return self.updated };
+        let excess = self.debt - pace.burst;
         if excess <= 0.0 {
             return self.updated;
         }
         // A byte more, so that rounding does not make it wait again.
-        let wait = time_for(DataSize::from_bytes(excess as u64 + 1), rate);
+        let wait = time_for(DataSize::from_bytes(excess as u64 + 1), pace.rate);
         (self.updated + wait).min(self.overdue())
     }
 
-    /// How much padding may be sent `now`; none as long as anything waits.
+    /// How much padding may be sent `now`; none as long as anything waits. Whatever was sent counts,
+    /// repairs and layers that are about to be left too, so that all together stays within the target
+    /// (libwebrtc: `PacingController::PaddingToAdd`).
     pub fn padding_room(&mut self, now: Timestamp) -> DataSize {
         self.pay_off(now);
-        match self.rate {
+        match self.pace {
             _ if !self.is_empty() => DataSize::ZERO,
             None => DataSize::ZERO,
-            Some(rate) => DataSize::from_bytes((burst(rate) - self.debt).max(0.0) as u64),
+            Some(pace) => {
+                let room = pace.padding_burst - self.padding_debt.max(self.debt);
+                DataSize::from_bytes(room.max(0.0) as u64)
+            }
         }
     }
 
@@ -216,38 +238,60 @@ impl<T> Pacer<T> {
     }
 
     fn may_send(&self) -> bool {
-        self.effective_rate().is_none_or(|rate| self.debt <= burst(rate))
+        self.effective_pace().is_none_or(|pace| self.debt <= pace.burst)
     }
 
     /// More than the target allows if so much waits that it would be late.
-    fn effective_rate(&self) -> Option<Bitrate> {
+    fn effective_pace(&self) -> Option<Pace> {
+        let pace = self.pace?;
+        if self.queued == 0 {
+            return Some(pace);
+        }
         let drain = self.queued().per(MAX_PACING_DELAY);
-        self.rate.map(|rate| rate.max(drain))
+        Some(if drain > pace.rate { Pace::of(drain) } else { pace })
     }
 
     fn pay_off(&mut self, now: Timestamp) {
+        if now <= self.updated {
+            return;
+        }
         let elapsed = now - self.updated;
-        self.updated = self.updated.max(now);
         let paid = self
-            .effective_rate()
-            .map_or(f64::INFINITY, |rate| rate.bps_f64() / 8.0 * elapsed.as_secs_f64());
+            .effective_pace()
+            .map_or(f64::INFINITY, |pace| pace.bytes_per_second * elapsed.as_secs_f64());
+        self.updated = now;
         self.debt = (self.debt - paid).max(0.0);
+        let target = self.pace.map_or(f64::INFINITY, |pace| {
+            pace.bytes_per_second * elapsed.as_secs_f64() / PACING_FACTOR
+        });
+        self.padding_debt = (self.padding_debt - target).max(0.0);
     }
 
     fn add_debt(&mut self, size: DataSize) {
         self.debt += size.bytes() as f64;
+        self.padding_debt += size.bytes() as f64;
         self.limit_debt();
     }
 
     fn limit_debt(&mut self) {
-        let limit = self.rate.map_or(0.0, |rate| rate.bps_f64() / 8.0 * MAX_DEBT.as_secs_f64());
+        let limit = self.pace.map_or(0.0, |pace| pace.max_debt);
         self.debt = self.debt.min(limit);
+        self.padding_debt = self.padding_debt.min(limit);
     }
 }
 
-/// Bytes.
-fn burst(rate: Bitrate) -> f64 {
-    rate.bps_f64() / 8.0 * BURST.as_secs_f64()
+impl Pace {
+    fn of(rate: Bitrate) -> Self {
+        let bytes_per_second = rate.bps_f64() / 8.0;
+        let bytes = |time: Duration| bytes_per_second * time.as_secs_f64();
+        Self {
+            rate,
+            bytes_per_second,
+            burst: bytes(BURST),
+            padding_burst: bytes(PADDING_INTERVAL) / PACING_FACTOR,
+            max_debt: bytes(MAX_DEBT),
+        }
+    }
 }
 
 /// Less than libwebrtc's 2.5, which makes a queue of every key frame on a link that is used well; more
@@ -367,7 +411,7 @@ mod tests {
     #[test]
     fn what_bypasses_is_paid_for() {
         let (mut pacer, now) = pacer(1_000);
-        assert_eq!(pacer.padding_room(now), DataSize::from_bytes(750));
+        assert_eq!(pacer.padding_room(now), DataSize::from_bytes(1_875));
         pacer.on_packet_bypassed(now, DataSize::from_bytes(15_750));
         assert_eq!(pacer.padding_room(now), DataSize::ZERO);
         pacer.push(now, PacketUrgency::Video, PACKET, 1).unwrap();
@@ -386,6 +430,10 @@ mod tests {
         assert_eq!(pacer.padding_room(now), DataSize::ZERO);
         pacer.poll(now);
         let later = now + Duration::from_secs(1);
-        assert_eq!(pacer.padding_room(later), DataSize::from_bytes(750));
+        assert_eq!(pacer.padding_room(later), DataSize::from_bytes(1_875));
+        // Audio, repairs and probes count, at the target's own rate.
+        pacer.on_packet_bypassed(later, DataSize::from_bytes(12_500));
+        assert_eq!(pacer.padding_room(later + Duration::from_millis(85)), DataSize::ZERO);
+        assert!(pacer.padding_room(later + Duration::from_millis(95)) > DataSize::ZERO);
     }
 }
