@@ -170,7 +170,6 @@ impl SrtpSender {
         self.streams.len()
     }
 
-    /// The index of a packet about to be sent.
     /// Header, payload, tag, SSRC and index of a packet that is about to be sealed in `out`.
     fn parts<'o>(
         &mut self,
@@ -194,6 +193,7 @@ impl SrtpSender {
         Ok(Parts { header, payload, tag, ssrc, index, len })
     }
 
+    /// The index of a packet about to be sent.
     fn advance(&mut self, ssrc: u32, seq: u16) -> Result<u64, SealError> {
         if let Some(used) = self.streams.get_mut(ssrc) {
             let index = extend_sequence_number(used.newest(), seq);
