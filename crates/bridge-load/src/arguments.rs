@@ -16,6 +16,7 @@ usage: videobridge-load --bridge URL --scenario NAME [options]
 
 scenarios
   one-to-many    one sender of video, --receivers that watch
+  idle           --receivers that are connected and send nothing: what presence alone costs
   audio          --participants in one conference, --speakers of them audible
   meeting        --participants that all send and receive, with --last-n if given
   join-storm     receivers join faster and faster until it hurts
@@ -25,7 +26,7 @@ scenarios
 
 options
   --bridge URL         http://ADDRESS:PORT of the bridge's private HTTP interface
-  --receivers N        receivers of one-to-many, ramp and join-storm (100)
+  --receivers N        receivers of one-to-many, idle, ramp and join-storm (100)
   --participants N     participants of audio, meeting and soak (10)
   --speakers N         how many of them are audible (3)
   --last-n N           last-n of every participant of a meeting

@@ -227,9 +227,10 @@ impl Report {
         self.error_kinds.iter().map(|(_, count)| count).sum()
     }
 
-    /// Whether nothing was wrong and something came.
+    /// Whether nothing was wrong, and something came if something was sent.
     pub fn passed(&self) -> bool {
-        self.errors() == 0 && self.packets_out > 0
+        let is_idle = self.scenario == Scenario::Idle.name();
+        self.errors() == 0 && (is_idle || self.packets_out > 0)
     }
 
     /// Whether the generator, not the bridge, may have been measured.
@@ -342,6 +343,9 @@ impl Step {
 
 /// Endpoints that should have got something and did not. A sender alone gets nothing.
 fn silent(arguments: &Arguments, after: Sample) -> u64 {
+    if arguments.scenario == Scenario::Idle {
+        return 0;
+    }
     let senders = usize::from(scenario::has_one_sender(arguments.scenario));
     after.silent.saturating_sub(senders) as u64
 }
@@ -349,7 +353,7 @@ fn silent(arguments: &Arguments, after: Sample) -> u64 {
 /// Endpoints that asked for video, were heard, and did not get any.
 fn without_video(arguments: &Arguments, after: Sample) -> u64 {
     let is_asked_for = arguments.max_height > 0 && arguments.last_n != Some(0);
-    let is_sent = arguments.scenario != Scenario::Audio;
+    let is_sent = !matches!(arguments.scenario, Scenario::Audio | Scenario::Idle);
     if is_asked_for && is_sent { after.without_video as u64 } else { 0 }
 }
 

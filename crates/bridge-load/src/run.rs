@@ -28,9 +28,11 @@ use crate::webrtc_peers::WebrtcPeers;
 pub fn run(arguments: &Arguments) -> Result<Report, LoadError> {
     let mut session = Session::start(arguments)?;
     let result = match arguments.scenario {
-        Scenario::OneToMany | Scenario::Audio | Scenario::Meeting | Scenario::Soak => {
-            session.steady()
-        }
+        Scenario::OneToMany
+        | Scenario::Idle
+        | Scenario::Audio
+        | Scenario::Meeting
+        | Scenario::Soak => session.steady(),
         Scenario::Ramp => ramp::ramp(&mut session),
         Scenario::JoinStorm => ramp::join_storm(&mut session),
         Scenario::Overload => overload::overload(&mut session),

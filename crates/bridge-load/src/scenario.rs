@@ -7,6 +7,8 @@ use crate::stream_id::{StreamId, StreamKind};
 pub enum Scenario {
     /// One sender of video and many receivers.
     OneToMany,
+    /// Everybody is connected and nobody sends anything.
+    Idle,
     /// Everybody sends sound.
     Audio,
     /// Everybody sends sound and video.
@@ -70,8 +72,9 @@ pub(crate) enum Place {
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OneToMany,
+        Self::Idle,
         Self::Audio,
         Self::Meeting,
         Self::JoinStorm,
@@ -84,6 +87,7 @@ impl Scenario {
     pub const fn name(self) -> &'static str {
         match self {
             Self::OneToMany => "one-to-many",
+            Self::Idle => "idle",
             Self::Audio => "audio",
             Self::Meeting => "meeting",
             Self::JoinStorm => "join-storm",
@@ -107,10 +111,10 @@ pub(crate) fn endpoints(arguments: &Arguments) -> Vec<EndpointPlan> {
 
 /// How many they are.
 pub(crate) fn count(arguments: &Arguments) -> u32 {
-    if has_one_sender(arguments.scenario) {
-        arguments.receivers + 1
-    } else {
-        arguments.participants
+    match arguments.scenario {
+        scenario if has_one_sender(scenario) => arguments.receivers + 1,
+        Scenario::Idle => arguments.receivers,
+        _ => arguments.participants,
     }
 }
 
@@ -124,6 +128,7 @@ pub(crate) fn endpoint(arguments: &Arguments, number: u32, count: u32) -> Endpoi
         Scenario::Overload if number == 0 => video.chain([StreamKind::Audio]).collect(),
         scenario if has_one_sender(scenario) && number == 0 => video.collect(),
         scenario if has_one_sender(scenario) => Vec::new(),
+        Scenario::Idle => Vec::new(),
         Scenario::Audio => vec![StreamKind::Audio],
         _ => video.chain([StreamKind::Audio]).collect(),
     };
@@ -171,6 +176,7 @@ mod tests {
             (Scenario::OneToMany, 101, 1, 1),
             (Scenario::Ramp, 101, 1, 1),
             (Scenario::Overload, 101, 1, 2),
+            (Scenario::Idle, 100, 0, 0),
             (Scenario::Audio, 5, 5, 5),
             (Scenario::Meeting, 5, 5, 10),
         ] {
