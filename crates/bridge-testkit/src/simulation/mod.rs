@@ -8,6 +8,7 @@ mod client;
 mod codec;
 mod conference;
 mod encoding;
+mod footage;
 mod frame_buffer;
 mod frame_header;
 mod frame_stamp;
@@ -15,6 +16,7 @@ mod link;
 mod nack_list;
 mod page;
 mod playback;
+mod player;
 mod random;
 mod rate_profile;
 mod report;
@@ -30,12 +32,17 @@ mod video_receiver;
 mod video_sender;
 mod violation;
 
+pub(crate) use bridge::{CERTIFICATE, CONTEXT};
+pub(crate) use reports::ReceptionReports;
+pub(crate) use transport_feedback::FeedbackSender;
+
 pub use audio_receiver::AudioReceiver;
 pub use audio_sender::AudioSender;
 pub use bridge::SimulationError;
 pub use client::SimulatedClient;
 pub use codec::{Layering, SimulatedCodec};
 pub use conference::{Participant, SimulatedConference};
+pub use footage::Footage;
 pub use link::{
     Link, LinkCounters, LinkOutcome, LinkSample, LinkSettings, LossModel, SAMPLE_INTERVAL,
     UDP_AND_IP_BYTES,

@@ -86,7 +86,7 @@ impl VideoReceiver {
     pub fn new(source: VideoSettings, now: Timestamp) -> Self {
         let ssrc = source.first_ssrc;
         Self {
-            check: StreamCheck::new(ssrc, source.codec),
+            check: StreamCheck::new(ssrc, source.header_codec()),
             source,
             ssrc,
             numbers: SequenceUnwrapper::new(),
@@ -145,9 +145,10 @@ impl VideoReceiver {
         if stamp.source != self.source.first_ssrc {
             return self.note(now, ViolationKind::OtherSource);
         }
-        let codec = SimulatedCodec::of_payload_type(header.payload_type);
+        let codec = SimulatedCodec::of_payload_type(header.payload_type)
+            .filter(|codec| *codec != self.source.codec);
         let frame = self.headers.read(
-            codec.unwrap_or(self.source.codec),
+            codec.unwrap_or(self.source.header_codec()),
             header.timestamp,
             header.marker,
             payload,

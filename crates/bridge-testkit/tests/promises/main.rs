@@ -12,3 +12,4 @@ mod burst_loss_to_the_receiver_is_repaired;
 mod fifty_senders_and_a_changing_speaker;
 mod one_seed_gives_one_result;
 mod switching_layers_is_transparent;
+mod what_chromium_sent_arrives_without_a_flaw;
