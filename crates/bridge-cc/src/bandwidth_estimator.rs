@@ -247,6 +247,15 @@ impl BandwidthEstimator {
         }
     }
 
+    /// Whether more may be sent to see whether the link takes it: padding makes a queue longer that
+    /// is there already.
+    pub fn has_free_link(&self) -> bool {
+        match &self.engine {
+            Engine::GoogleCc2(engine) => engine.has_free_link(),
+            Engine::GoogleCc(_) => true,
+        }
+    }
+
     /// What the default engine thinks, for the debug state.
     pub fn googcc2_state(&self) -> Option<GoogCc2State> {
         match &self.engine {

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bridge_units::{Bitrate, DataSize, Timestamp};
 
+use crate::probing::PADDING_INTERVAL;
 use crate::rates::{RateMath, time_for};
 
 /// The most packets that wait: JVB's `send.queue-size`.
@@ -38,6 +39,8 @@ pub struct Pacer<T> {
     rate: Option<Bitrate>,
     /// Bytes.
     debt: f64,
+    /// Bytes, paid off by the target itself: all that was sent, of which padding is what is missing.
+    padding_debt: f64,
     updated: Timestamp,
     counters: PacerCounters,
 }
@@ -70,6 +73,7 @@ impl<T> Pacer<T> {
             queued: 0,
             rate: None,
             debt: 0.0,
+            padding_debt: 0.0,
             updated: now,
             counters: PacerCounters::default(),
         }
@@ -169,13 +173,18 @@ impl<T> Pacer<T> {
         (self.updated + wait).min(self.overdue())
     }
 
-    /// How much padding may be sent `now`; none as long as anything waits.
+    /// How much padding may be sent `now`; none as long as anything waits. Whatever was sent counts,
+    /// repairs and layers that are about to be left too, so that all together stays within the target
+    /// (libwebrtc: `PacingController::PaddingToAdd`).
     pub fn padding_room(&mut self, now: Timestamp) -> DataSize {
         self.pay_off(now);
         match self.rate {
             _ if !self.is_empty() => DataSize::ZERO,
             None => DataSize::ZERO,
-            Some(rate) => DataSize::from_bytes((burst(rate) - self.debt).max(0.0) as u64),
+            Some(rate) => {
+                let room = padding_burst(rate) - self.padding_debt.max(self.debt);
+                DataSize::from_bytes(room.max(0.0) as u64)
+            }
         }
     }
 
@@ -228,26 +237,37 @@ impl<T> Pacer<T> {
     fn pay_off(&mut self, now: Timestamp) {
         let elapsed = now - self.updated;
         self.updated = self.updated.max(now);
-        let paid = self
-            .effective_rate()
-            .map_or(f64::INFINITY, |rate| rate.bps_f64() / 8.0 * elapsed.as_secs_f64());
+        let paid = self.effective_rate().map_or(f64::INFINITY, |rate| bytes(rate, elapsed));
         self.debt = (self.debt - paid).max(0.0);
+        let target = self.rate.map_or(f64::INFINITY, |rate| bytes(rate, elapsed) / PACING_FACTOR);
+        self.padding_debt = (self.padding_debt - target).max(0.0);
     }
 
     fn add_debt(&mut self, size: DataSize) {
         self.debt += size.bytes() as f64;
+        self.padding_debt += size.bytes() as f64;
         self.limit_debt();
     }
 
     fn limit_debt(&mut self) {
-        let limit = self.rate.map_or(0.0, |rate| rate.bps_f64() / 8.0 * MAX_DEBT.as_secs_f64());
+        let limit = self.rate.map_or(0.0, |rate| bytes(rate, MAX_DEBT));
         self.debt = self.debt.min(limit);
+        self.padding_debt = self.padding_debt.min(limit);
     }
 }
 
 /// Bytes.
 fn burst(rate: Bitrate) -> f64 {
-    rate.bps_f64() / 8.0 * BURST.as_secs_f64()
+    bytes(rate, BURST)
+}
+
+/// Bytes: what the target is in the time between two looks at padding.
+fn padding_burst(rate: Bitrate) -> f64 {
+    bytes(rate, PADDING_INTERVAL) / PACING_FACTOR
+}
+
+fn bytes(rate: Bitrate, time: Duration) -> f64 {
+    rate.bps_f64() / 8.0 * time.as_secs_f64()
 }
 
 /// Less than libwebrtc's 2.5, which makes a queue of every key frame on a link that is used well; more
@@ -367,7 +387,7 @@ mod tests {
     #[test]
     fn what_bypasses_is_paid_for() {
         let (mut pacer, now) = pacer(1_000);
-        assert_eq!(pacer.padding_room(now), DataSize::from_bytes(750));
+        assert_eq!(pacer.padding_room(now), DataSize::from_bytes(1_875));
         pacer.on_packet_bypassed(now, DataSize::from_bytes(15_750));
         assert_eq!(pacer.padding_room(now), DataSize::ZERO);
         pacer.push(now, PacketUrgency::Video, PACKET, 1).unwrap();
@@ -386,6 +406,10 @@ mod tests {
         assert_eq!(pacer.padding_room(now), DataSize::ZERO);
         pacer.poll(now);
         let later = now + Duration::from_secs(1);
-        assert_eq!(pacer.padding_room(later), DataSize::from_bytes(750));
+        assert_eq!(pacer.padding_room(later), DataSize::from_bytes(1_875));
+        // Audio, repairs and probes count, at the target's own rate.
+        pacer.on_packet_bypassed(later, DataSize::from_bytes(12_500));
+        assert_eq!(pacer.padding_room(later + Duration::from_millis(85)), DataSize::ZERO);
+        assert!(pacer.padding_room(later + Duration::from_millis(95)) > DataSize::ZERO);
     }
 }

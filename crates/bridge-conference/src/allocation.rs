@@ -105,6 +105,21 @@ impl Conference {
         }
     }
 
+    /// Limits how many sources every receiver gets. Takes effect with each receiver's next run, which
+    /// comes within seconds: all at once would be the load that it is to take away.
+    pub fn set_bridge_last_n(&mut self, last_n: LastN) {
+        self.bridge_last_n = last_n;
+        for endpoint in self.endpoints.values_mut() {
+            endpoint.video.allocator.set_bridge_last_n(last_n);
+        }
+    }
+
+    /// How many video sources that endpoint gets which gets most; `None` without endpoints.
+    pub fn most_forwarded_sources(&self) -> Option<usize> {
+        let allocations = self.endpoints.values().map(|e| e.video.allocator.allocation());
+        allocations.map(|allocation| allocation.forwarded_sources().count()).max()
+    }
+
     /// A source has other layers: those who want it think again.
     pub(crate) fn set_layers(&mut self, source: SourceId, layers: SourceLayers) {
         match self.video.set_layers(source, layers) {

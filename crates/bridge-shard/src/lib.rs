@@ -18,6 +18,7 @@ mod demultiplexing;
 mod directory;
 mod distribution;
 mod downlink;
+mod early_media;
 mod egress;
 mod feedback;
 mod forwarding;
@@ -43,5 +44,6 @@ pub use control::{
 pub use directory::{Directory, MAX_SHARDS, Presence};
 pub use egress::{Egress, EgressSink, LocalIndex, MAX_DATAGRAM_BYTES, Run, SendOutcome};
 pub use inbox::{Inbox, ShardWaker};
+pub use keyframe_requests::{KeyframeLimits, RequestLimit};
 pub use shard::Shard;
 pub use shard_group::{EventSink, MediaSettings, ShardGroup, ShardSettings, SsrcLimits};

@@ -4,6 +4,7 @@ use bridge_units::{Bitrate, Timestamp};
 
 use super::aimd::AimdRateControl;
 use super::inter_arrival::InterArrival;
+use super::link_queue::LinkQueue;
 use super::trendline::{BandwidthUsage, Trendline};
 use crate::sent_packets::PacketResult;
 
@@ -18,6 +19,8 @@ pub(crate) struct DelayBasedEstimator {
     last_feedback: Option<Timestamp>,
     last_estimate: Bitrate,
     last_usage: BandwidthUsage,
+    /// When the rate was lowered last because the queue overflowed.
+    last_overflow: Option<Timestamp>,
 }
 
 /// What a feedback changed.
@@ -40,6 +43,7 @@ impl DelayBasedEstimator {
             last_feedback: None,
             last_estimate: Bitrate::ZERO,
             last_usage: BandwidthUsage::Normal,
+            last_overflow: None,
         }
     }
 
@@ -62,6 +66,7 @@ impl DelayBasedEstimator {
         arrived: &[PacketResult],
         throughput: Option<Bitrate>,
         probe: Option<Bitrate>,
+        queue: &LinkQueue,
     ) -> DelayBasedUpdate {
         if arrived.is_empty() {
             return DelayBasedUpdate::default();
@@ -77,7 +82,7 @@ impl DelayBasedEstimator {
             recovered |= before == BandwidthUsage::Underusing
                 && self.trendline.state() == BandwidthUsage::Normal;
         }
-        let update = self.update_rate(now, throughput, probe, recovered);
+        let update = self.update_rate(now, (throughput, probe), recovered, queue);
         if let Some(rate) = update.rate {
             self.last_estimate = rate;
         }
@@ -114,13 +119,19 @@ impl DelayBasedEstimator {
     fn update_rate(
         &mut self,
         now: Timestamp,
-        throughput: Option<Bitrate>,
-        probe: Option<Bitrate>,
+        (throughput, probe): (Option<Bitrate>, Option<Bitrate>),
         recovered_from_overuse: bool,
+        queue: &LinkQueue,
     ) -> DelayBasedUpdate {
         let usage = self.trendline.state();
-        if usage == BandwidthUsage::Overusing {
-            let rate = self.reduce(now, throughput);
+        let overflows = queue.is_overflowing() && self.is_time_for_overflow(now);
+        if usage == BandwidthUsage::Overusing || overflows {
+            if overflows {
+                self.last_overflow = Some(now);
+            }
+            // What the window of the throughput holds may be from before the link became slower.
+            let busy = throughput.map(|rate| queue.busy_rate().map_or(rate, |busy| rate.min(busy)));
+            let rate = self.reduce(now, busy);
             return DelayBasedUpdate { rate, ..DelayBasedUpdate::default() };
         }
         if let Some(probe) = probe {
@@ -128,9 +139,16 @@ impl DelayBasedEstimator {
             let rate = self.rate_control.estimate();
             return DelayBasedUpdate { rate, is_probe: true, recovered_from_overuse: false };
         }
+        // A long queue that no longer grows is no invitation to send more.
+        let usage = if queue.is_long() { BandwidthUsage::Underusing } else { usage };
         self.rate_control.update(now, usage, throughput);
         let rate = self.rate_control.estimate();
         DelayBasedUpdate { rate, is_probe: false, recovered_from_overuse }
+    }
+
+    /// A queue takes its time to drain, and what is lost meanwhile is lost already.
+    fn is_time_for_overflow(&self, now: Timestamp) -> bool {
+        self.last_overflow.is_none_or(|last| now - last >= OVERFLOW_INTERVAL)
     }
 
     fn reduce(&mut self, now: Timestamp, throughput: Option<Bitrate>) -> Option<Bitrate> {
@@ -153,6 +171,8 @@ impl DelayBasedEstimator {
 
 /// Groups of before this long a silence are not compared with those after it.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(2);
+/// The difference of 15 % drains half of a queue of 300 ms meanwhile.
+const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -201,7 +221,7 @@ mod tests {
             self.delivered += results.len() as u64;
             let now = Timestamp::from_micros(self.busy_until.max(self.now_micros));
             let throughput = rate.min(capacity);
-            self.estimator.update(now, &results, Some(throughput), None).rate
+            self.estimator.update(now, &results, Some(throughput), None, &LinkQueue::new()).rate
         }
     }
 
@@ -259,14 +279,26 @@ mod tests {
             was_lost: false,
         };
         let now = Timestamp::from_micros(stream.now_micros);
-        let update = stream.estimator.update(now, &[result], Some(kbps(400)), Some(kbps(1_800)));
+        let update = stream.estimator.update(
+            now,
+            &[result],
+            Some(kbps(400)),
+            Some(kbps(1_800)),
+            &LinkQueue::new(),
+        );
         assert_eq!((update.rate, update.is_probe), (Some(kbps(1_800)), true));
 
         while stream.estimator.last_usage() != BandwidthUsage::Overusing {
             stream.feedback(kbps(1_800), kbps(500));
         }
         let now = Timestamp::from_micros(stream.now_micros);
-        let update = stream.estimator.update(now, &[result], Some(kbps(400)), Some(kbps(1_800)));
+        let update = stream.estimator.update(
+            now,
+            &[result],
+            Some(kbps(400)),
+            Some(kbps(1_800)),
+            &LinkQueue::new(),
+        );
         assert!(!update.is_probe);
     }
 

@@ -6,6 +6,7 @@ mod congestion_window;
 mod delay_based;
 mod inter_arrival;
 mod link_capacity;
+mod link_queue;
 mod loss_based;
 mod loss_observations;
 mod network_controller;

@@ -5,6 +5,7 @@ use bridge_units::{Bitrate, DataSize, Timestamp};
 use super::alr::AlrDetector;
 use super::congestion_window::CongestionWindow;
 use super::delay_based::{DelayBasedEstimator, DelayBasedUpdate};
+use super::link_queue::LinkQueue;
 use super::loss_based::LossState;
 use super::probe_controller::{LimitedBy, ProbeController, Probes};
 use super::probe_estimator::ProbeEstimator;
@@ -34,6 +35,7 @@ pub struct GoogCc2Config {
 pub struct GoogCc2 {
     config: GoogCc2Config,
     throughput: ThroughputEstimator,
+    queue: LinkQueue,
     delay_based: DelayBasedEstimator,
     send_side: SendSideEstimator,
     alr: AlrDetector,
@@ -105,6 +107,7 @@ impl GoogCc2 {
         let mut controller = Self {
             config,
             throughput: ThroughputEstimator::new(),
+            queue: LinkQueue::new(),
             delay_based: DelayBasedEstimator::new(),
             send_side: SendSideEstimator::new(),
             alr: AlrDetector::new(),
@@ -166,6 +169,7 @@ impl GoogCc2 {
         let mut arrived = std::mem::take(&mut self.arrived);
         arrived.extend(results.iter().filter(|result| result.received.is_some()));
         arrived.sort_unstable_by_key(|result| (result.received, result.packet.sequence));
+        self.queue.update(now, &arrived, results.len() - arrived.len());
         let update = self.on_arrivals(now, &arrived);
         arrived.clear();
         self.arrived = arrived;
@@ -244,6 +248,12 @@ impl GoogCc2 {
         self.is_heard.then(|| self.target())
     }
 
+    /// Whether nothing waits on the way, as far as is known: then more may be sent to see whether the
+    /// link takes it.
+    pub fn has_free_link(&self) -> bool {
+        self.delay_based.last_usage() == BandwidthUsage::Normal && self.queue.is_short()
+    }
+
     /// What it thinks.
     pub fn state(&self) -> GoogCc2State {
         GoogCc2State {
@@ -285,7 +295,7 @@ impl GoogCc2 {
             });
             probe.max(floor)
         });
-        self.delay_based.update(now, arrived, acknowledged, probe)
+        self.delay_based.update(now, arrived, acknowledged, probe, &self.queue)
     }
 
     fn apply(
@@ -333,7 +343,7 @@ impl GoogCc2 {
     }
 
     fn limited_by(&self) -> LimitedBy {
-        if self.delay_based.last_usage() != BandwidthUsage::Normal {
+        if !self.has_free_link() {
             return LimitedBy::DelayIncreased;
         }
         if self.send_side.is_rtt_above_limit() {

@@ -247,7 +247,8 @@ impl Session {
         };
         let estimate = self.estimator.estimate();
         let due = self.padding_controller.handle_timeout(now, &allocation, estimate);
-        if due > DataSize::ZERO && self.pacer.is_empty() {
+        let due = due.min(self.pacer.padding_room(now));
+        if due > DataSize::ZERO && self.estimator.has_free_link() {
             let sent = self.transmit_padding(due, None);
             self.padding_controller.on_sent(sent);
         }

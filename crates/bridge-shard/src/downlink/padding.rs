@@ -31,7 +31,7 @@ impl Downlink {
         }
         let due = self.padding.handle_timeout(now, &self.snapshot(now), self.estimator.estimate());
         let due = due.min(self.pacer.padding_room(now));
-        if due > DataSize::ZERO {
+        if due > DataSize::ZERO && self.estimator.has_free_link() {
             let sent = self.fill(now, due, stored, outlet);
             self.padding.on_sent(sent);
         }

@@ -1,4 +1,5 @@
-//! Runs the scenarios of the media plane and writes what came of them: `simulate-media FOLDER`.
+//! Runs the scenarios of the media plane and writes what came of them: `simulate-media FOLDER`, or
+//! `simulate-media FOLDER NAME` for those with that in their names.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program talks to the person who runs it")]
@@ -9,10 +10,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Some(folder) = std::env::args_os().nth(1) else {
-        println!("usage: simulate-media FOLDER");
+        println!("usage: simulate-media FOLDER [NAME]");
         return ExitCode::FAILURE;
     };
-    match run(std::path::Path::new(&folder)) {
+    let wanted = std::env::args().nth(2).unwrap_or_default();
+    match run(std::path::Path::new(&folder), &wanted) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -23,9 +25,10 @@ fn main() -> ExitCode {
 }
 
 /// Whether everything is as it must be.
-fn run(folder: &std::path::Path) -> Result<bool, Box<dyn std::error::Error>> {
+fn run(folder: &std::path::Path, wanted: &str) -> Result<bool, Box<dyn std::error::Error>> {
     let mut reports = Vec::new();
-    for scenario in Scenario::ALL {
+    let is_wanted = |scenario: &Scenario| format!("{scenario:?}").contains(wanted);
+    for scenario in Scenario::ALL.into_iter().filter(is_wanted) {
         let report = scenario.run(SEED)?;
         let failures = report.failures();
         println!("{}: {}", report.name, if failures.is_empty() { "good" } else { "not good" });

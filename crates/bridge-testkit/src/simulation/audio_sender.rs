@@ -1,8 +1,10 @@
+use super::audio_payload::{AudioStamp, OPUS, OPUS_BYTES, RED, redundant};
 use super::random::SimulationRandom;
 use super::rtp_writer::{AUDIO_LEVEL_ID, OutgoingRtp};
 use super::video_sender::capture_ticks;
 use bridge_rtp::rtcp::SenderInfo;
 use bridge_units::Timestamp;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A scripted microphone: an Opus packet every 20 ms with its level, while it is open.
@@ -16,6 +18,10 @@ pub struct AudioSender {
     packets: u32,
     octets: u32,
     counter: u32,
+    /// Packets before the last one that each packet repeats (RFC 2198); 0 for plain Opus.
+    redundancy: usize,
+    /// The newest packets, the last one at the end.
+    recent: VecDeque<AudioStamp>,
 }
 
 impl AudioSender {
@@ -32,7 +38,15 @@ impl AudioSender {
             packets: 0,
             octets: 0,
             counter: 0,
+            redundancy: 0,
+            recent: VecDeque::new(),
         }
+    }
+
+    /// Repeats the packets before in each packet, so many.
+    #[must_use]
+    pub fn with_redundancy(self, redundancy: usize) -> Self {
+        Self { redundancy, ..self }
     }
 
     /// How loud it is from now on, in -dBov; `None` for a closed microphone, which sends nothing.
@@ -61,17 +75,17 @@ impl AudioSender {
         let between_words = self.counter % WORD_PACKETS < PAUSE_PACKETS;
         let level = if between_words { level.max(ROOM_LEVEL) } else { level };
         let level = level.saturating_add((self.random.next_u16() % 6) as u8).min(127);
-        let mut payload = OPUS_HEAD.to_vec();
-        payload.extend_from_slice(&self.counter.to_be_bytes());
-        payload.resize(OPUS_BYTES, 0x5a);
+        let timestamp = self.timestamp(at);
+        let stamp = AudioStamp { source: self.ssrc, counter: self.counter, timestamp };
+        let (payload_type, payload) = self.payload(stamp);
         self.counter = self.counter.wrapping_add(1);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(OPUS_BYTES as u32);
         let packet = OutgoingRtp {
             ssrc: self.ssrc,
-            payload_type: OPUS,
+            payload_type,
             sequence_number: self.sequence_number,
-            timestamp: self.timestamp(at),
+            timestamp,
             marker: false,
             extensions: vec![(AUDIO_LEVEL_ID, vec![0x80 | level])],
             payload,
@@ -96,6 +110,20 @@ impl AudioSender {
         })
     }
 
+    fn payload(&mut self, stamp: AudioStamp) -> (u8, Vec<u8>) {
+        if self.redundancy == 0 {
+            return (OPUS, stamp.payload());
+        }
+        // What is too long ago for the field of 14 bits is not repeated.
+        self.recent.retain(|old| stamp.timestamp.wrapping_sub(old.timestamp) < 1 << 14);
+        let payload = redundant(self.recent.make_contiguous(), stamp);
+        self.recent.push_back(stamp);
+        if self.recent.len() > self.redundancy {
+            self.recent.pop_front();
+        }
+        (RED, payload)
+    }
+
     /// 48 kHz.
     fn timestamp(&self, at: Timestamp) -> u32 {
         let ticks = u64::from(capture_ticks(at)) * 8 / 15;
@@ -103,19 +131,7 @@ impl AudioSender {
     }
 }
 
-/// The number that a scripted packet carries in its payload.
-pub(crate) fn counter_of(payload: &[u8]) -> Option<u32> {
-    let rest = payload.strip_prefix(&OPUS_HEAD)?;
-    rest.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))
-}
-
-/// The payload type of Opus, as Jitsi clients number it.
-pub(crate) const OPUS: u8 = 111;
-
 const PACKET_TIME: Duration = Duration::from_millis(20);
-
-/// A table of contents byte (20 ms of full-band speech) and a mark.
-const OPUS_HEAD: [u8; 4] = [0x78, 0xa5, 0x51, 0x0e];
 
 /// The level between words, in -dBov.
 const ROOM_LEVEL: u8 = 75;
@@ -124,6 +140,3 @@ const ROOM_LEVEL: u8 = 75;
 const WORD_PACKETS: u32 = 20;
 /// ... of which this is the pause.
 const PAUSE_PACKETS: u32 = 3;
-
-/// 32 kbps.
-const OPUS_BYTES: usize = 80;

@@ -6,10 +6,11 @@ use bridge_conference::{
     LocalAddresses, Placement, SessionIds, ShutdownTimes, Target,
 };
 use bridge_dtls::{Certificate, DtlsContext, DtlsSettings};
+use bridge_media::{AllocationConfig, LastN, RedConfig};
 use bridge_metrics::ShardCounters;
 use bridge_shard::{
     EgressSink, EventSink, Inbox, MediaSettings, Run, SendOutcome, SessionEvent, SessionEventKind,
-    Shard, ShardCommand, ShardGroup, ShardSettings, ShardWaker,
+    Shard, ShardCommand, ShardGroup, ShardSettings, ShardWaker, SsrcLimits,
 };
 use bridge_signaling::colibri2::{ConferenceModified, ConferenceModify};
 use bridge_transport::{IceSettings, TransportContext};
@@ -33,6 +34,15 @@ pub(crate) struct SimulatedBridge {
     estimates: BTreeMap<SessionId, Vec<(Timestamp, Bitrate)>>,
 }
 
+/// The configuration of a simulated bridge, as far as simulations change it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BridgeSettings {
+    /// `videobridge.ssrc-limit`.
+    pub ssrc_limits: SsrcLimits,
+    /// `jmt.audio.red`.
+    pub red: RedConfig,
+}
+
 /// Something went wrong while a simulation was set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
@@ -45,6 +55,14 @@ pub enum SimulationError {
     /// It did not happen in time.
     #[error("not in time: {0}")]
     Late(String),
+}
+
+impl BridgeSettings {
+    fn conference(&self) -> ConferenceSettings {
+        let ssrc_limit = u32::try_from(self.ssrc_limits.video).map_or(LastN::UNLIMITED, LastN::new);
+        let allocation = AllocationConfig { ssrc_limit, ..AllocationConfig::default() };
+        ConferenceSettings { allocation: Arc::new(allocation), ..ConferenceSettings::default() }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -61,6 +79,7 @@ impl SimulatedBridge {
     pub(crate) fn new(
         now: Timestamp,
         shards: usize,
+        configured: BridgeSettings,
         mut random: SimulationRandom,
     ) -> Result<Self, SimulationError> {
         let wakers: Vec<Waker> = (0..shards).map(|_| Waker::default()).collect();
@@ -68,7 +87,11 @@ impl SimulatedBridge {
         let settings = ShardSettings {
             local_addresses: [bridge_address()].into(),
             context: Arc::clone(&CONTEXT),
-            media: MediaSettings::default(),
+            media: MediaSettings {
+                red: configured.red,
+                ssrc_limits: configured.ssrc_limits,
+                ..MediaSettings::default()
+            },
         };
         let events = Arc::new(Events::default());
         let group = Arc::new(ShardGroup::new(settings, inboxes, Arc::<Events>::clone(&events)));
@@ -83,7 +106,7 @@ impl SimulatedBridge {
             placement: Placement::RoundRobin,
             certificate: CurrentCertificate::new(Arc::clone(&CERTIFICATE)),
             addresses: LocalAddresses::new([bridge_address()], Vec::new(), true),
-            settings: ConferenceSettings::default(),
+            settings: configured.conference(),
             session_ids: SessionIds::default(),
         };
         let mut index =

@@ -1,11 +1,15 @@
 //! A participant: a real transport over two links, its senders and its receivers.
 
+use super::announcements::{AnnouncedSource, RETRANSMISSION, SsrcAnnouncements};
+use super::audio_payload::{OPUS, RED};
 use super::audio_receiver::AudioReceiver;
 use super::audio_sender::AudioSender;
+use super::catalogue::Catalogue;
 use super::codec::SimulatedCodec;
+use super::frame_stamp::FrameStamp;
 use super::link::{Link, LinkOutcome};
 use super::reports::{ReceptionReports, ntp, round_trip};
-use super::rtp_writer::{DEPENDENCY_DESCRIPTOR_ID, OutgoingRtp, TRANSPORT_CC_ID};
+use super::rtp_writer::{DEPENDENCY_DESCRIPTOR_ID, MID_ID, OutgoingRtp, TRANSPORT_CC_ID};
 use super::transport_feedback::{FeedbackCheck, FeedbackSender};
 use super::video_receiver::{ReceiverRequest, VideoReceiver};
 use super::video_sender::{VideoSender, VideoSettings};
@@ -43,6 +47,10 @@ pub struct SimulatedClient {
     /// SSRCs of retransmissions, and what they repair.
     rtx: BTreeMap<u32, u32>,
     audio_receivers: BTreeMap<u32, AudioReceiver>,
+    catalogue: Catalogue,
+    abilities: Abilities,
+    /// What the SSRCs of the bridge's choice stand for.
+    announcements: SsrcAnnouncements,
     /// The bridge's own: it may send padding on them.
     bridge_ssrcs: [u32; 2],
     probe_packets: u64,
@@ -59,6 +67,17 @@ pub struct SimulatedClient {
     unopened: u64,
 }
 
+/// What a participant negotiates besides what all have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// It lets the bridge choose a few SSRCs for all sources.
+    pub few_ssrcs: bool,
+    /// Those are told apart by MID, too.
+    pub mids: bool,
+    /// It takes audio with redundancy.
+    pub redundant_audio: bool,
+}
+
 impl SimulatedClient {
     pub(crate) fn new(
         id: EndpointId,
@@ -67,6 +86,7 @@ impl SimulatedClient {
         (uplink, downlink): (Link, Link),
         (audio, videos): (AudioSender, Vec<VideoSender>),
         bridge_ssrcs: [u32; 2],
+        abilities: Abilities,
     ) -> Self {
         // Wall clocks of different people differ.
         let skew = Duration::from_millis(u64::from(audio.ssrc()) * 37);
@@ -86,6 +106,9 @@ impl SimulatedClient {
             receivers_due: Timestamp::FAR_FUTURE,
             rtx: BTreeMap::new(),
             audio_receivers: BTreeMap::new(),
+            catalogue: Catalogue::default(),
+            abilities,
+            announcements: SsrcAnnouncements::default(),
             bridge_ssrcs,
             probe_packets: 0,
             reports: ReceptionReports::default(),
@@ -152,6 +175,19 @@ impl SimulatedClient {
         self.audio_receivers.iter().map(|(ssrc, receiver)| (*ssrc, receiver))
     }
 
+    /// What the SSRCs of the bridge's choice stand for.
+    pub fn announcements(&self) -> &SsrcAnnouncements {
+        &self.announcements
+    }
+
+    /// When a picture of the source with this name was shown first after `from`.
+    pub fn first_shown(&self, name: &str, from: Timestamp) -> Option<Timestamp> {
+        let source = self.catalogue.ssrc(name)?;
+        let shown = self.receivers.values().flat_map(|receiver| receiver.playback().shown());
+        let of_source = shown.filter(|picture| picture.source == source && picture.at >= from);
+        of_source.map(|picture| picture.at).min()
+    }
+
     /// What the bridge said, and when.
     pub fn messages(&self) -> &[(Timestamp, BridgeChannelMessage)] {
         &self.messages
@@ -185,6 +221,9 @@ impl SimulatedClient {
     /// Everything that was broken at this client, given what its senders' links lost.
     pub fn violations(&self, lost_before: impl Fn(&VideoSettings) -> u64) -> Violations {
         let mut all = self.violations.clone();
+        for (at, ssrc, source) in self.announcements.unannounced() {
+            all.note(at, ssrc, ViolationKind::Unannounced(source));
+        }
         for receiver in self.receivers.values() {
             all.append(receiver.violations());
             let unexplained = self.unexplained_gaps(receiver, &lost_before);
@@ -203,14 +242,21 @@ impl SimulatedClient {
 
     /// A source of another participant that may be received from now on.
     pub(crate) fn expect_video(&mut self, now: Timestamp, source: &VideoSettings) {
+        self.catalogue.add_video(source);
+        if self.abilities.few_ssrcs {
+            return;
+        }
         let ssrcs = source.ssrcs();
         self.rtx.extend(ssrcs.iter().map(|(_, rtx)| (*rtx, source.first_ssrc)));
         let receiver = VideoReceiver::new(source.clone(), now);
         self.receivers.entry(source.first_ssrc).or_insert(receiver);
     }
 
-    pub(crate) fn expect_audio(&mut self, ssrc: u32) {
-        self.audio_receivers.entry(ssrc).or_default();
+    pub(crate) fn expect_audio(&mut self, name: String, ssrc: u32) {
+        self.catalogue.add_audio(name, ssrc);
+        if !self.abilities.few_ssrcs {
+            self.audio_receivers.entry(ssrc).or_default();
+        }
     }
 
     /// The scenario begins: links are as they were described, and media is sent.
@@ -287,7 +333,7 @@ impl SimulatedClient {
             TransportEvent::ChannelClosed => self.channel_open = false,
             TransportEvent::Message(text) => {
                 if let Ok(message) = BridgeChannelMessage::parse(&text) {
-                    self.handle_message(&message);
+                    self.handle_message(now, &message);
                     self.messages.push((now, message));
                 }
             }
@@ -295,7 +341,7 @@ impl SimulatedClient {
         }
     }
 
-    fn handle_message(&mut self, message: &BridgeChannelMessage) {
+    fn handle_message(&mut self, now: Timestamp, message: &BridgeChannelMessage) {
         match message {
             BridgeChannelMessage::SenderSourceConstraints(wanted) => {
                 let named = |video: &&mut VideoSender| video.settings().name == wanted.source_name;
@@ -310,8 +356,31 @@ impl SimulatedClient {
                     }
                 }
             }
+            BridgeChannelMessage::VideoSourcesMap(map) => {
+                let lines = map.mapped_sources.iter();
+                let lines = lines.map(|line| (&line.source, line.ssrc, Some(line.rtx), &line.mid));
+                self.handle_announcement(now, lines);
+            }
+            BridgeChannelMessage::AudioSourcesMap(map) => {
+                let lines = map.mapped_sources.iter();
+                let lines = lines.map(|line| (&line.source, line.ssrc, None, &line.mid));
+                self.handle_announcement(now, lines);
+            }
             _ => {}
         }
+    }
+
+    fn handle_announcement<'a>(
+        &mut self,
+        now: Timestamp,
+        lines: impl Iterator<Item = (&'a String, u32, Option<u32>, &'a Option<String>)>,
+    ) {
+        let known = |(name, ssrc, rtx, mid): (&String, u32, Option<u32>, &Option<String>)| {
+            let source = self.catalogue.ssrc(name)?;
+            Some(AnnouncedSource { ssrc, rtx, mid: mid.clone(), source })
+        };
+        let lines: Vec<AnnouncedSource> = lines.filter_map(known).collect();
+        self.announcements.announce(now, &lines, &mut self.violations);
     }
 
     fn handle_rtp(&mut self, now: Timestamp, datagram: &mut Vec<u8>) {
@@ -332,14 +401,13 @@ impl SimulatedClient {
         if let Some(number) = number.and_then(transport_cc_sequence) {
             self.feedback.note(now, number, ssrc);
         }
-        let descriptor = header.extension_data(datagram, DEPENDENCY_DESCRIPTOR_ID);
-        let descriptor = descriptor.map(<[u8]>::to_vec);
-        let descriptor = descriptor.as_deref();
-        if let Some(audio) = self.audio_receivers.get_mut(&ssrc) {
-            audio.handle_packet(now, header.sequence_number, header.payload(datagram));
-        } else if let Some(receiver) = self.receivers.get_mut(&ssrc) {
-            receiver.handle_packet(now, &header, datagram, descriptor, false);
-            self.receivers_due = self.receivers_due.min(receiver.poll_timeout());
+        if self.abilities.few_ssrcs && !self.bridge_ssrcs.contains(&ssrc) {
+            return self.handle_rewritten(now, &header, datagram);
+        }
+        if self.audio_receivers.contains_key(&ssrc) {
+            self.handle_audio(now, &header, datagram);
+        } else if self.receivers.contains_key(&ssrc) {
+            self.handle_video(now, &header, datagram, false);
         } else if let Some(primary) = self.rtx.get(&ssrc).copied() {
             self.handle_retransmission(now, primary, &header, datagram);
         } else if self.bridge_ssrcs.contains(&ssrc) && header.payload(datagram).is_empty() {
@@ -349,6 +417,75 @@ impl SimulatedClient {
         }
     }
 
+    /// A packet on an SSRC of the bridge's choice.
+    fn handle_rewritten(&mut self, now: Timestamp, header: &RtpHeader, datagram: &mut [u8]) {
+        let ssrc = header.ssrc;
+        let mid = header.extension_data(datagram, MID_ID);
+        let mid = mid.map(|mid| String::from_utf8_lossy(mid).into_owned());
+        let is_repair = SimulatedCodec::ALL
+            .into_iter()
+            .any(|codec| codec.rtx_payload_type() == header.payload_type);
+        if is_repair {
+            let violations = &mut self.violations;
+            match self.announcements.repaired_by(now, ssrc, mid.clone(), violations) {
+                Some(primary) => self.handle_retransmission(now, primary, header, datagram),
+                None => self.announcements.note(now, ssrc, RETRANSMISSION, mid, violations),
+            }
+            return;
+        }
+        let source = if [OPUS, RED].contains(&header.payload_type) {
+            self.audio_receivers.entry(ssrc).or_default();
+            self.handle_audio(now, header, datagram);
+            self.audio_receivers.get(&ssrc).and_then(AudioReceiver::source)
+        } else {
+            let stamp = FrameStamp::find(header.payload(datagram)).and_then(Result::ok);
+            let source = stamp.and_then(|stamp| self.catalogue.video(stamp.source));
+            if let Some(source) = source {
+                self.receivers
+                    .entry(ssrc)
+                    .or_insert_with(|| VideoReceiver::on(ssrc, source.clone(), now));
+            }
+            let source = source.map(|source| source.first_ssrc);
+            self.handle_video(now, header, datagram, false);
+            source
+        };
+        match source {
+            Some(source) => {
+                self.announcements.note(now, ssrc, source, mid, &mut self.violations);
+            }
+            None => self.violations.note(now, ssrc, ViolationKind::UnknownSsrc),
+        }
+    }
+
+    fn handle_audio(&mut self, now: Timestamp, header: &RtpHeader, datagram: &[u8]) {
+        if header.payload_type == RED && !self.abilities.redundant_audio {
+            let kind = ViolationKind::UnknownPayloadType(header.payload_type);
+            self.violations.note(now, header.ssrc, kind);
+        }
+        if let Some(audio) = self.audio_receivers.get_mut(&header.ssrc) {
+            audio.handle_packet(now, header, header.payload(datagram));
+        }
+    }
+
+    /// A packet of media, or one that came as its retransmission.
+    fn handle_video(
+        &mut self,
+        now: Timestamp,
+        header: &RtpHeader,
+        packet: &[u8],
+        is_retransmission: bool,
+    ) {
+        let Some(receiver) = self.receivers.get_mut(&header.ssrc) else { return };
+        if self.abilities.few_ssrcs {
+            let stamp = FrameStamp::find(header.payload(packet)).and_then(Result::ok);
+            let source = stamp.and_then(|stamp| self.catalogue.video(stamp.source));
+            source.into_iter().for_each(|source| receiver.admit(source));
+        }
+        let descriptor = header.extension_data(packet, DEPENDENCY_DESCRIPTOR_ID);
+        receiver.handle_packet(now, header, packet, descriptor, is_retransmission);
+        self.receivers_due = self.receivers_due.min(receiver.poll_timeout());
+    }
+
     fn handle_retransmission(
         &mut self,
         now: Timestamp,
@@ -356,20 +493,18 @@ impl SimulatedClient {
         header: &RtpHeader,
         datagram: &mut [u8],
     ) {
-        let Some(receiver) = self.receivers.get_mut(&primary) else { return };
         let codec = SimulatedCodec::ALL
             .into_iter()
             .find(|codec| codec.rtx_payload_type() == header.payload_type);
         let payload_type = codec.map_or(header.payload_type, SimulatedCodec::payload_type);
         match rtx_decapsulate(datagram, header, payload_type, primary) {
-            Ok((original, packet)) => {
-                let descriptor = original.extension_data(packet, DEPENDENCY_DESCRIPTOR_ID);
-                let descriptor = descriptor.map(<[u8]>::to_vec);
-                receiver.handle_packet(now, &original, packet, descriptor.as_deref(), true);
-                self.receivers_due = self.receivers_due.min(receiver.poll_timeout());
-            }
+            Ok((original, packet)) => self.handle_video(now, &original, packet, true),
             // Padding that looks for bandwidth.
-            Err(_) => receiver.note_probe(now, datagram.len()),
+            Err(_) => {
+                if let Some(receiver) = self.receivers.get_mut(&primary) {
+                    receiver.note_probe(now, datagram.len());
+                }
+            }
         }
     }
 
@@ -556,10 +691,10 @@ impl SimulatedClient {
         }
         // One number is left out after a frame that was not finished at a switch; VP9 keeps room for
         // the beginning of a key frame that was joined in its middle.
-        let switches = receiver.counters().switches + receiver.pauses();
+        let switches = receiver.counters().switches + receiver.pauses() + receiver.remaps();
         let deliberate = if receiver.source().codec == SimulatedCodec::Vp9 { 17 } else { 1 };
         unexplained
-            .saturating_sub(lost_before(receiver.source()))
+            .saturating_sub(receiver.sources().map(lost_before).sum())
             .saturating_sub(switches * deliberate)
     }
 }

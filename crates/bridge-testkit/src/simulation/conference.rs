@@ -2,9 +2,9 @@
 
 use super::audio_sender::AudioSender;
 use super::bridge::{
-    CLIENT_CERTIFICATE, CONTEXT, SimulatedBridge, SimulationError, bridge_address,
+    BridgeSettings, CLIENT_CERTIFICATE, CONTEXT, SimulatedBridge, SimulationError, bridge_address,
 };
-use super::client::SimulatedClient;
+use super::client::{Abilities, SimulatedClient};
 use super::link::{Link, LinkOutcome, LinkSettings};
 use super::random::SimulationRandom;
 use super::signaling;
@@ -30,6 +30,10 @@ pub struct Participant {
     pub uplink: LinkSettings,
     /// From the bridge.
     pub downlink: LinkSettings,
+    /// What it negotiates besides what all have.
+    pub abilities: Abilities,
+    /// How many packets before it each packet of its audio repeats.
+    pub audio_redundancy: usize,
 }
 
 /// A conference in virtual time. One seed, one result.
@@ -62,6 +66,8 @@ impl Participant {
             videos: Vec::new(),
             uplink: LinkSettings::ideal(),
             downlink: LinkSettings::ideal(),
+            abilities: Abilities::default(),
+            audio_redundancy: 0,
         }
     }
 
@@ -93,6 +99,22 @@ impl Participant {
         Self { uplink, ..self }
     }
 
+    /// Letting the bridge choose a few SSRCs, with MIDs or not.
+    #[must_use]
+    pub fn with_few_ssrcs(mut self, mids: bool) -> Self {
+        self.abilities.few_ssrcs = true;
+        self.abilities.mids = mids;
+        self
+    }
+
+    /// Taking audio with redundancy, and sending so much of it.
+    #[must_use]
+    pub fn with_redundant_audio(mut self, redundancy: usize) -> Self {
+        self.abilities.redundant_audio = true;
+        self.audio_redundancy = redundancy;
+        self
+    }
+
     fn first_ssrc(&self) -> u32 {
         let number = u32::from_str_radix(&self.id, 16).unwrap_or(0) & 0xffff;
         (number + 1) * SSRCS_PER_PARTICIPANT
@@ -102,9 +124,18 @@ impl Participant {
 impl SimulatedConference {
     /// An empty conference on a bridge of so many shards.
     pub fn new(seed: u64, shards: usize) -> Result<Self, SimulationError> {
+        Self::with_settings(seed, shards, BridgeSettings::default())
+    }
+
+    /// As [`Self::new`], on a bridge that is configured so.
+    pub fn with_settings(
+        seed: u64,
+        shards: usize,
+        settings: BridgeSettings,
+    ) -> Result<Self, SimulationError> {
         let mut random = SimulationRandom::new(seed);
         let now = Timestamp::from_millis(10_000);
-        let bridge = SimulatedBridge::new(now, shards, random.fork())?;
+        let bridge = SimulatedBridge::new(now, shards, settings, random.fork())?;
         Ok(Self {
             now,
             bridge,
@@ -206,6 +237,17 @@ impl SimulatedConference {
         self.bridge.counters()
     }
 
+    /// Numbers of a participant's audio that neither the link from its sender nor that to a receiver
+    /// lost, and that did not come there nevertheless.
+    pub fn unexplained_audio_gaps(&self, from: usize, to: usize) -> u64 {
+        let (sender, receiver) = (&self.clients[from], &self.clients[to]);
+        let ssrc = sender.audio().ssrc();
+        let lost = sender.uplink().missing_rtp(ssrc).count()
+            + receiver.downlink().missing_rtp(ssrc).count();
+        let heard = receiver.audio_receivers().find(|(of, _)| *of == ssrc);
+        heard.map_or(0, |(_, heard)| heard.lost().saturating_sub(lost as u64))
+    }
+
     /// Everything that was broken at a client.
     pub fn violations(&self, client: usize) -> Violations {
         self.clients[client].violations(|source| {
@@ -228,7 +270,8 @@ impl SimulatedConference {
             controlling: false,
         };
         let audio = participant.first_ssrc();
-        let request = signaling::create(&id, audio, &participant.videos);
+        let abilities = participant.abilities;
+        let request = signaling::create(&id, audio, &participant.videos, abilities);
         let answer = self.bridge.request(self.now, &request)?;
         let remote = signaling::remote(&answer, &id)?;
         self.bridge.request(self.now, &signaling::update(&id, &local))?;
@@ -248,7 +291,8 @@ impl SimulatedConference {
             Link::new(participant.uplink.clone(), self.random.fork()),
             Link::new(participant.downlink.clone(), self.random.fork()),
         );
-        let audio = AudioSender::new(audio, self.now, self.random.fork());
+        let audio = AudioSender::new(audio, self.now, self.random.fork())
+            .with_redundancy(participant.audio_redundancy);
         let videos = participant.videos.iter();
         let videos: Vec<VideoSender> = videos
             .map(|settings| VideoSender::new(settings.clone(), self.now, self.random.fork()))
@@ -257,7 +301,7 @@ impl SimulatedConference {
         let own = self.bridge.conference().feedback_ssrcs();
         let media = (audio, videos);
         let ssrcs = [own.audio, own.video];
-        let client = SimulatedClient::new(id, addresses, transport, links, media, ssrcs);
+        let client = SimulatedClient::new(id, addresses, transport, links, media, ssrcs, abilities);
         self.introduce(client, participant);
         self.by_address.insert(address, index);
         self.client_due.push(Timestamp::FAR_FUTURE);
@@ -269,8 +313,8 @@ impl SimulatedConference {
     /// Tells everybody of the sources of everybody else, as Jicofo does.
     fn introduce(&mut self, mut client: SimulatedClient, participant: &Participant) {
         for other in &mut self.clients {
-            other.expect_audio(client.audio().ssrc());
-            client.expect_audio(other.audio().ssrc());
+            other.expect_audio(audio_name(client.id()), client.audio().ssrc());
+            client.expect_audio(audio_name(other.id()), other.audio().ssrc());
             for video in &participant.videos {
                 other.expect_video(self.now, video);
             }
@@ -344,6 +388,11 @@ impl SimulatedConference {
             self.agenda.insert((at, self.order), due);
         }
     }
+}
+
+/// The name of a participant's audio, as Jicofo has it.
+fn audio_name(id: &EndpointId) -> String {
+    format!("{id}-a0")
 }
 
 fn client_address(index: usize) -> SocketAddr {

@@ -1,6 +1,6 @@
 //! Puts frames together and decides in which order they can be decoded, by what headers say.
 
-use super::frame_header::{PacketFrame, References};
+use super::frame_header::{PacketFrame, References, Unwrapper};
 use super::frame_stamp::FrameStamp;
 use bridge_units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,14 +9,19 @@ use std::time::Duration;
 /// Frames of one stream on their way to the decoder.
 #[derive(Debug, Default)]
 pub(crate) struct FrameBuffer {
-    frames: BTreeMap<i64, Assembly>,
+    /// In the order of time: with SSRC rewriting another source's ids may be lower.
+    frames: BTreeMap<FrameKey, Assembly>,
+    timestamps: Unwrapper<32>,
     decoded: BTreeSet<i64>,
     /// Frames of temporal layer 0 by tl0picidx.
     bases: BTreeMap<i64, i64>,
-    last_decoded: Option<i64>,
+    last_decoded: Option<FrameKey>,
     /// The number of the last packet decoded.
     last_number: Option<i64>,
 }
+
+/// Timestamp and id, neither of which wraps.
+type FrameKey = (i64, i64);
 
 /// A frame of which some packets came.
 #[derive(Debug)]
@@ -33,7 +38,7 @@ struct Assembly {
 
 /// All frames with one timestamp.
 struct DecodablePicture {
-    ids: Vec<i64>,
+    keys: Vec<FrameKey>,
     first: i64,
     completed: Timestamp,
 }
@@ -59,11 +64,12 @@ impl FrameBuffer {
         (timestamp, marker): (u32, bool),
         stamp: FrameStamp,
     ) {
-        if self.last_decoded.is_some_and(|last| frame.id <= last) {
+        let key = (self.timestamps.update(timestamp), frame.id);
+        if self.last_decoded.is_some_and(|last| key <= last) {
             return;
         }
-        let (id, starts, ends) = (frame.id, frame.starts, frame.ends);
-        let assembly = self.frames.entry(id).or_insert_with(|| Assembly {
+        let (starts, ends) = (frame.starts, frame.ends);
+        let assembly = self.frames.entry(key).or_insert_with(|| Assembly {
             header: frame.clone(),
             stamp,
             timestamp,
@@ -107,10 +113,10 @@ impl FrameBuffer {
             return Vec::new();
         }
         let mut frames = Vec::new();
-        for id in &picture.ids {
-            let Some(assembly) = self.frames.remove(id) else { continue };
+        for key in picture.keys {
+            let Some(assembly) = self.frames.remove(&key) else { continue };
             let last_number = assembly.last.unwrap_or(picture.first);
-            self.note_decoded(*id, last_number, &assembly);
+            self.note_decoded(key, last_number, &assembly);
             frames.push(DecodableFrame {
                 stamp: assembly.stamp,
                 key: assembly.header.key,
@@ -137,12 +143,12 @@ impl FrameBuffer {
     /// The first picture that is complete and refers to nothing that was not decoded.
     fn next_decodable(&self, is_padding: &impl Fn(i64) -> bool) -> Option<DecodablePicture> {
         let mut frames = self.frames.iter().peekable();
-        while let Some((id, frame)) = frames.next() {
-            let mut group = vec![(*id, frame)];
-            while let Some((id, frame)) =
+        while let Some((key, frame)) = frames.next() {
+            let mut group = vec![(*key, frame)];
+            while let Some((key, frame)) =
                 frames.next_if(|(_, next)| next.timestamp == frame.timestamp)
             {
-                group.push((*id, frame));
+                group.push((*key, frame));
             }
             // Without a marker the beginning of another picture ends this one.
             let ends = group.iter().any(|(_, frame)| frame.ends_picture) || frames.peek().is_some();
@@ -155,13 +161,14 @@ impl FrameBuffer {
 
     fn decodable_picture(
         &self,
-        group: &[(i64, &Assembly)],
+        group: &[(FrameKey, &Assembly)],
         is_padding: &impl Fn(i64) -> bool,
     ) -> Option<DecodablePicture> {
-        let ids: Vec<i64> = group.iter().map(|(id, _)| *id).collect();
+        let keys: Vec<FrameKey> = group.iter().map(|(key, _)| *key).collect();
+        let ids: Vec<i64> = keys.iter().map(|(_, id)| *id).collect();
         let mut completed = Timestamp::ZERO;
         let mut first = i64::MAX;
-        for (position, (id, frame)) in group.iter().enumerate() {
+        for (position, ((_, id), frame)) in group.iter().enumerate() {
             completed = completed.max(frame.completed?);
             first = first.min(frame.first?);
             let below = &ids[..position];
@@ -169,7 +176,7 @@ impl FrameBuffer {
                 return None;
             }
         }
-        Some(DecodablePicture { ids, first, completed })
+        Some(DecodablePicture { keys, first, completed })
     }
 
     fn is_decodable(
@@ -204,12 +211,19 @@ impl FrameBuffer {
             matches!(frame.header.references,
                 References::TemporalLayers { temporal: of, .. } if of > temporal)
         };
-        self.decoded.contains(&id) || self.frames.get(&id).is_some_and(is_above)
+        let waiting = || self.frames.iter().find(|((_, other), _)| *other == id);
+        self.decoded.contains(&id) || waiting().is_some_and(|(_, frame)| is_above(frame))
     }
 
-    fn note_decoded(&mut self, id: i64, last_number: i64, assembly: &Assembly) {
+    fn note_decoded(&mut self, key: FrameKey, last_number: i64, assembly: &Assembly) {
+        let (_, id) = key;
+        // libwebrtc takes a key frame with a lower id and a later time for a new beginning.
+        if assembly.header.key && self.last_decoded.is_some_and(|(_, last)| id <= last) {
+            self.decoded.clear();
+            self.bases.clear();
+        }
         self.decoded.insert(id);
-        self.last_decoded = Some(id);
+        self.last_decoded = Some(key);
         self.last_number = Some(last_number);
         if let References::TemporalLayers { tl0, temporal: 0, .. } = assembly.header.references {
             self.bases.insert(tl0, id);

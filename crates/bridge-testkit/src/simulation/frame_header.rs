@@ -53,10 +53,10 @@ pub(crate) struct FrameHeaderReader {
 
 /// Extends wrapping numbers of this many bits.
 #[derive(Clone, Copy, Debug, Default)]
-struct Unwrapper<const BITS: u32>(Option<i64>);
+pub(crate) struct Unwrapper<const BITS: u32>(Option<i64>);
 
 impl<const BITS: u32> Unwrapper<BITS> {
-    fn update(&mut self, value: u32) -> i64 {
+    pub(crate) fn update(&mut self, value: u32) -> i64 {
         let value = i64::from(value);
         let Some(last) = self.0 else {
             self.0 = Some(value);

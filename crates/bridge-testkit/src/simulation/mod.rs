@@ -1,9 +1,12 @@
 //! Whole conferences in simulated time: links, scripted senders, receivers that check every promise,
 //! and the real engines of the bridge between them. One seed, one result.
 
+mod announcements;
+mod audio_payload;
 mod audio_receiver;
 mod audio_sender;
 mod bridge;
+mod catalogue;
 mod client;
 mod codec;
 mod conference;
@@ -36,10 +39,11 @@ pub(crate) use bridge::{CERTIFICATE, CONTEXT};
 pub(crate) use reports::ReceptionReports;
 pub(crate) use transport_feedback::FeedbackSender;
 
-pub use audio_receiver::AudioReceiver;
+pub use announcements::SsrcAnnouncements;
+pub use audio_receiver::{AudioReceiver, AudioReceiverCounters};
 pub use audio_sender::AudioSender;
-pub use bridge::SimulationError;
-pub use client::SimulatedClient;
+pub use bridge::{BridgeSettings, SimulationError};
+pub use client::{Abilities, SimulatedClient};
 pub use codec::{Layering, SimulatedCodec};
 pub use conference::{Participant, SimulatedConference};
 pub use footage::Footage;

@@ -13,6 +13,8 @@ pub struct ShownPicture {
     pub temporal: u8,
     /// When it was captured, in 90 kHz ticks since the simulation's zero.
     pub capture: u32,
+    /// The SSRC of the source's first encoding, as its sender has it.
+    pub source: u32,
 }
 
 /// A time without a new picture.
@@ -111,6 +113,7 @@ mod tests {
                 height: 180,
                 temporal: 0,
                 capture: 0,
+                source: 1,
             });
         }
         playback

@@ -56,6 +56,7 @@ impl OutgoingRtp {
 /// Ids of the header extensions that all simulated clients negotiate.
 pub(crate) const AUDIO_LEVEL_ID: u8 = 1;
 pub(crate) const TRANSPORT_CC_ID: u8 = 5;
+pub(crate) const MID_ID: u8 = 10;
 pub(crate) const DEPENDENCY_DESCRIPTOR_ID: u8 = 11;
 
 #[cfg(test)]

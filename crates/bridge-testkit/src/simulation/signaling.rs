@@ -1,8 +1,10 @@
 //! The part of the focus and of a client's signalling.
 
+use super::audio_payload::{OPUS, RED};
 use super::bridge::{CLIENT_CERTIFICATE, MEETING, SimulationError};
+use super::client::Abilities;
 use super::codec::SimulatedCodec;
-use super::rtp_writer::{AUDIO_LEVEL_ID, DEPENDENCY_DESCRIPTOR_ID, TRANSPORT_CC_ID};
+use super::rtp_writer::{AUDIO_LEVEL_ID, DEPENDENCY_DESCRIPTOR_ID, MID_ID, TRANSPORT_CC_ID};
 use super::video_sender::VideoSettings;
 use bridge_dtls::{Fingerprint, FingerprintHash, Setup};
 use bridge_rtp::ExtensionType;
@@ -17,12 +19,24 @@ use bridge_transport::{CandidateKind, LocalIce, RemoteCandidate, RemoteTransport
 use bridge_units::EndpointId;
 use std::net::SocketAddr;
 
-pub(crate) fn create(id: &EndpointId, audio: u32, videos: &[VideoSettings]) -> ConferenceModify {
+pub(crate) fn create(
+    id: &EndpointId,
+    audio: u32,
+    videos: &[VideoSettings],
+    abilities: Abilities,
+) -> ConferenceModify {
+    let mut capabilities = vec![Capability::SourceNames];
+    if abilities.few_ssrcs {
+        capabilities.push(Capability::SsrcRewriting);
+    }
+    if abilities.mids {
+        capabilities.push(Capability::RtpMidDemux);
+    }
     let endpoint = Endpoint {
         create: true,
         stats_id: Some(format!("stats-{id}")),
-        capabilities: vec![Capability::SourceNames],
-        medias: vec![audio_media(), video_media()],
+        capabilities,
+        medias: vec![audio_media(abilities), video_media(abilities)],
         transport: Some(Transport {
             ice_controlling: true,
             sctp: Some(Sctp::default()),
@@ -122,17 +136,23 @@ fn media_source(kind: MediaKind, name: &str, ssrcs: &[u32]) -> MediaSource {
     source
 }
 
-fn audio_media() -> Media {
+fn audio_media(abilities: Abilities) -> Media {
     let mut media = Media::new(MediaKind::Audio);
-    let mut opus = PayloadType::new(111, "opus", 48_000);
+    let mut opus = PayloadType::new(OPUS, "opus", 48_000);
     opus.rtcp_fbs = vec![feedback("transport-cc", None)];
     media.payload_types = vec![opus];
-    media.header_extensions =
-        extensions(&[(AUDIO_LEVEL_ID, ExtensionType::AudioLevel), TRANSPORT_CC]);
+    if abilities.redundant_audio {
+        let mut red = PayloadType::new(RED, "red", 48_000);
+        red.parameters.push(Parameter { name: None, value: format!("{OPUS}/{OPUS}") });
+        media.payload_types.push(red);
+    }
+    let mut list = vec![(AUDIO_LEVEL_ID, ExtensionType::AudioLevel), TRANSPORT_CC];
+    list.extend(abilities.mids.then_some(MID));
+    media.header_extensions = extensions(&list);
     media
 }
 
-fn video_media() -> Media {
+fn video_media(abilities: Abilities) -> Media {
     let mut media = Media::new(MediaKind::Video);
     for codec in SimulatedCodec::ALL {
         let mut payload_type = PayloadType::new(codec.payload_type(), codec.name(), 90_000);
@@ -147,7 +167,9 @@ fn video_media() -> Media {
         media.payload_types.extend([payload_type, rtx]);
     }
     let descriptor = (DEPENDENCY_DESCRIPTOR_ID, ExtensionType::DependencyDescriptor);
-    media.header_extensions = extensions(&[TRANSPORT_CC, descriptor]);
+    let mut list = vec![TRANSPORT_CC, descriptor];
+    list.extend(abilities.mids.then_some(MID));
+    media.header_extensions = extensions(&list);
     media.extmap_allow_mixed = true;
     media
 }
@@ -161,3 +183,4 @@ fn extensions(list: &[(u8, ExtensionType)]) -> Vec<colibri2::RtpHeaderExtension>
 }
 
 const TRANSPORT_CC: (u8, ExtensionType) = (TRANSPORT_CC_ID, ExtensionType::TransportCc);
+const MID: (u8, ExtensionType) = (MID_ID, ExtensionType::Mid);

@@ -27,6 +27,8 @@ pub(crate) struct StreamCheck {
     unreceived: Vec<u16>,
     duplicates: u64,
     switches: u64,
+    /// Changes of the source.
+    remaps: u64,
     /// By how much a switch's timestamp step differs from the time between the two captures.
     worst_switch_error: i32,
     pub(crate) violations: Violations,
@@ -41,6 +43,7 @@ impl StreamCheck {
             unreceived: Vec::new(),
             duplicates: 0,
             switches: 0,
+            remaps: 0,
             worst_switch_error: 0,
             violations: Violations::default(),
         }
@@ -90,6 +93,10 @@ impl StreamCheck {
         self.switches
     }
 
+    pub(crate) fn remaps(&self) -> u64 {
+        self.remaps
+    }
+
     pub(crate) fn worst_switch_error(&self) -> i32 {
         self.worst_switch_error
     }
@@ -110,6 +117,9 @@ impl StreamCheck {
     ) {
         let (Some(a), Some(b)) = (before.stamp, after.stamp) else { return };
         let number = number(index);
+        if a.source != b.source {
+            return self.check_remap(now, number, before, after);
+        }
         if (a.encoding, a.frame) == (b.encoding, b.frame) {
             if b.part != a.part + 1 {
                 self.note_misplaced(now, number, a, b);
@@ -136,6 +146,29 @@ impl StreamCheck {
         }
         if !before.marker && !a.cut {
             self.note(now, ViolationKind::MissingMarker(number));
+        }
+    }
+
+    /// Another source begins on the SSRC: with a key frame, later than the one before, which may have
+    /// stopped anywhere. Picture ids may jump.
+    fn check_remap(
+        &mut self,
+        now: Timestamp,
+        number: u16,
+        before: ReceivedNumber,
+        after: ReceivedNumber,
+    ) {
+        self.remaps += 1;
+        if !after.stamp.is_some_and(|b| b.key && b.spatial == 0 && b.part == 0) {
+            self.note(now, ViolationKind::SwitchWithoutKeyFrame(number));
+        }
+        let step = after.timestamp.wrapping_sub(before.timestamp).cast_signed();
+        if step < 3_000 {
+            self.note(now, ViolationKind::TimestampOverSwitch(step));
+        }
+        let found = after.tl0_picture_index.wrapping_sub(before.tl0_picture_index);
+        if self.codec == SimulatedCodec::Vp8 && !(1..128).contains(&found) {
+            self.note(now, ViolationKind::Tl0PictureIndex { number, wanted: 1, found });
         }
     }
 

@@ -12,13 +12,15 @@ use super::violation::{ViolationKind, Violations};
 use bridge_rtp::rtcp::SenderInfo;
 use bridge_rtp::{RtpHeader, SequenceUnwrapper};
 use bridge_units::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Receives one source as libwebrtc does, and checks what no client should have to bear.
 #[derive(Debug)]
 pub struct VideoReceiver {
-    /// What the source sends, known from its sender's script.
+    /// What may come, known from the senders' scripts, by the SSRC of the first encoding.
+    sources: BTreeMap<u32, VideoSettings>,
+    /// What comes now.
     source: VideoSettings,
     ssrc: u32,
     numbers: SequenceUnwrapper,
@@ -28,8 +30,9 @@ pub struct VideoReceiver {
     nacks: NackList,
     playback: Playback,
     /// Frames of the sender that were decoded.
-    truth: BTreeSet<(u8, u32)>,
-    last_encoding: Option<u8>,
+    truth: BTreeSet<(u32, u8, u32)>,
+    /// The newest number of media.
+    newest_number: i64,
     needs_key_frame: bool,
     /// When to ask for a key frame unless a frame is decoded.
     patience_ends: Timestamp,
@@ -43,6 +46,8 @@ pub struct VideoReceiver {
     newest: Option<(u32, u32)>,
     /// Capture times on the sender's clock minus those on ours, as first told, in milliseconds.
     clock_offset: Option<i64>,
+    /// A report that may be of the source before.
+    doubtful_reports: u32,
     /// When there is something to do without a packet.
     due: Timestamp,
 }
@@ -85,7 +90,13 @@ impl VideoReceiver {
     /// Of this source, on its first SSRC.
     pub fn new(source: VideoSettings, now: Timestamp) -> Self {
         let ssrc = source.first_ssrc;
+        Self::on(ssrc, source, now)
+    }
+
+    /// Of one source after another, on an SSRC of the bridge's choice.
+    pub(crate) fn on(ssrc: u32, source: VideoSettings, now: Timestamp) -> Self {
         Self {
+            sources: BTreeMap::from([(source.first_ssrc, source.clone())]),
             check: StreamCheck::new(ssrc, source.header_codec()),
             source,
             ssrc,
@@ -95,7 +106,7 @@ impl VideoReceiver {
             nacks: NackList::default(),
             playback: Playback::default(),
             truth: BTreeSet::new(),
-            last_encoding: None,
+            newest_number: i64::MIN,
             needs_key_frame: true,
             patience_ends: Timestamp::FAR_FUTURE,
             last_packet: None,
@@ -106,6 +117,7 @@ impl VideoReceiver {
             pauses: 0,
             newest: None,
             clock_offset: None,
+            doubtful_reports: 0,
             due: Timestamp::FAR_FUTURE,
         }
     }
@@ -142,9 +154,14 @@ impl VideoReceiver {
         let Some(Ok(stamp)) = FrameStamp::find(payload) else {
             return self.note(now, ViolationKind::DamagedPayload(header.sequence_number));
         };
-        if stamp.source != self.source.first_ssrc {
+        let Some(source) = self.sources.get(&stamp.source) else {
             return self.note(now, ViolationKind::OtherSource);
+        };
+        if stamp.source != self.source.first_ssrc && index > self.newest_number {
+            self.source = source.clone();
+            self.begin_source();
         }
+        self.newest_number = self.newest_number.max(index);
         let codec = SimulatedCodec::of_payload_type(header.payload_type)
             .filter(|codec| *codec != self.source.codec);
         let frame = self.headers.read(
@@ -165,7 +182,9 @@ impl VideoReceiver {
         if is_first {
             self.patience_ends = now + KEY_FRAME_PATIENCE;
         }
-        self.newest = Some((header.timestamp, stamp.capture));
+        if stamp.source == self.source.first_ssrc {
+            self.newest = Some((header.timestamp, stamp.capture));
+        }
         let Some(frame) = frame else {
             self.counters.unplaced += 1;
             return;
@@ -175,6 +194,19 @@ impl VideoReceiver {
         }
         self.frames.add(now, index, frame, (header.timestamp, header.marker), stamp);
         self.decode(now);
+    }
+
+    /// Another source may come on the SSRC.
+    pub(crate) fn admit(&mut self, source: &VideoSettings) {
+        self.sources.entry(source.first_ssrc).or_insert_with(|| source.clone());
+    }
+
+    /// The picture before stands until there is one of the new source: that is no freeze.
+    fn begin_source(&mut self) {
+        self.playback.pause();
+        self.newest = None;
+        self.clock_offset = None;
+        self.doubtful_reports = 0;
     }
 
     /// What is to be asked for; to be called until there is nothing.
@@ -269,7 +301,17 @@ impl VideoReceiver {
         &self.check.violations
     }
 
-    /// The source.
+    /// How often another source began.
+    pub(crate) fn remaps(&self) -> u64 {
+        self.check.remaps()
+    }
+
+    /// All sources that came.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &VideoSettings> {
+        self.sources.values()
+    }
+
+    /// The source, the last one if there were several.
     pub fn source(&self) -> &VideoSettings {
         &self.source
     }
@@ -342,9 +384,10 @@ impl VideoReceiver {
             self.playback.show(ShownPicture {
                 // A picture that had to wait for others is shown with them.
                 at: now.max(top.completed),
-                height: self.source.height(stamp.encoding, stamp.spatial),
+                height: self.height(&stamp),
                 temporal: stamp.temporal,
                 capture: stamp.capture,
+                source: stamp.source,
             });
         }
     }
@@ -352,17 +395,18 @@ impl VideoReceiver {
     fn decode_frame(&mut self, now: Timestamp, frame: DecodableFrame) {
         let stamp = frame.stamp;
         for referred in stamp.referred_frames() {
-            if !self.truth.contains(&(stamp.encoding, referred)) {
+            if !self.truth.contains(&(stamp.source, stamp.encoding, referred)) {
                 let kind = ViolationKind::CorruptFrame { frame: stamp.frame, missing: referred };
                 self.note(now, kind);
             }
         }
-        self.truth.insert((stamp.encoding, stamp.frame));
+        self.truth.insert((stamp.source, stamp.encoding, stamp.frame));
         if self.truth.len() > MAX_TRUTH {
             let oldest = stamp.frame.saturating_sub(MAX_TRUTH as u32 / 2);
-            self.truth.retain(|(encoding, frame)| *encoding == stamp.encoding && *frame > oldest);
+            let now = (stamp.source, stamp.encoding);
+            self.truth
+                .retain(|(source, encoding, frame)| (*source, *encoding) == now && *frame > oldest);
         }
-        self.last_encoding = Some(stamp.encoding);
         self.counters.frames += 1;
         self.counters.key_frames += u64::from(frame.key);
         self.needs_key_frame = false;
@@ -376,9 +420,20 @@ impl VideoReceiver {
         let picture_ms = report_ms as i64 + i64::from(since_report) / 90;
         let offset = picture_ms - i64::from(capture) / 90;
         let before = *self.clock_offset.get_or_insert(offset);
-        if (offset - before).abs() > MAX_REPORT_ERROR_MS {
+        let is_right = (offset - before).abs() <= MAX_REPORT_ERROR_MS;
+        // The report of another source's end or beginning may pass its media.
+        let is_doubtful = self.sources.len() > 1 && self.doubtful_reports == 0;
+        self.doubtful_reports = if is_right { 0 } else { self.doubtful_reports + 1 };
+        if !is_right && is_doubtful {
+            self.clock_offset = None;
+        } else if !is_right {
             self.note(now, ViolationKind::SenderReportOff(offset - before));
         }
+    }
+
+    fn height(&self, stamp: &FrameStamp) -> u16 {
+        let source = self.sources.get(&stamp.source);
+        source.map_or(0, |source| source.height(stamp.encoding, stamp.spatial))
     }
 
     fn note_bytes(&mut self, now: Timestamp, bytes: usize) {

@@ -90,6 +90,16 @@ pub enum ViolationKind {
     SenderReportOff(i64),
     /// RTCP that does not parse.
     MalformedRtcp,
+    /// The source with this SSRC came on one that was not announced for it.
+    Unannounced(u32),
+    /// A source was announced on several SSRCs at a time.
+    SeveralSsrcs,
+    /// An SSRC was announced with other retransmissions than before.
+    OtherRtxSsrc,
+    /// A packet has another MID than its SSRC was announced with, or one that was not negotiated.
+    WrongMid,
+    /// A payload type that was not negotiated.
+    UnknownPayloadType(u8),
 }
 
 /// Collects violations, the first ones in full.

@@ -1,0 +1,230 @@
+use std::time::Duration;
+
+use bridge_units::{Bitrate, DataSize, Timestamp};
+
+use crate::rates::micros_between;
+use crate::sent_packets::{PacketResult, ReceiveTime};
+
+/// How long packets wait on the way, by comparison with the fastest ones of the last minute.
+///
+/// Differs from JVB and libwebrtc, whose detector sees only how the delay changes: a queue that is
+/// full and stays full looks to it like no queue. Then the rate grows while the queue overflows, and
+/// audio is lost with all the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkQueue {
+    /// In microseconds between two clocks, so that only differences mean something: the shortest
+    /// times on the way, of the last stretch and of this one.
+    shortest: [Option<i64>; 2],
+    stretch_began: Option<Timestamp>,
+    /// What all packets of the last feedback waited at least.
+    wait: Duration,
+    is_overflowing: bool,
+    busy: [BusyTime; 2],
+}
+
+/// A time during which packets never stopped leaving the queue: what arrived is what the link takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct BusyTime {
+    began: Option<ReceiveTime>,
+    ended: ReceiveTime,
+    /// Without the packet with which it began.
+    bytes: u64,
+    packets: usize,
+}
+
+impl LinkQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            shortest: [None; 2],
+            stretch_began: None,
+            wait: Duration::ZERO,
+            is_overflowing: false,
+            busy: [BusyTime::default(); 2],
+        }
+    }
+
+    /// Takes what arrived, in the order of arrival, and how many packets did not.
+    pub(crate) fn update(&mut self, now: Timestamp, arrived: &[PacketResult], lost: usize) {
+        let began = *self.stretch_began.get_or_insert(now);
+        if now - began >= STRETCH {
+            self.stretch_began = Some(now);
+            self.shortest = [self.shortest[1], None];
+        }
+        let mut least = None;
+        for result in arrived {
+            let Some(received) = result.received else { continue };
+            let wait = self.wait_of(result.packet.sent, received);
+            least = Some(least.map_or(wait, |least: Duration| least.min(wait)));
+            self.note_arrival(received, result.packet.size, wait);
+        }
+        if let Some(least) = least {
+            self.wait = least;
+        }
+        self.is_overflowing = lost > 0 && self.wait >= LONG_WAIT;
+    }
+
+    /// Nothing waits that is worth mentioning.
+    pub(crate) fn is_short(&self) -> bool {
+        self.wait < SHORT_WAIT
+    }
+
+    /// So long that sending more can only make it longer.
+    pub(crate) fn is_long(&self) -> bool {
+        self.wait >= LONG_WAIT
+    }
+
+    /// It is long, and packets are lost: it has no more room.
+    pub(crate) fn is_overflowing(&self) -> bool {
+        self.is_overflowing
+    }
+
+    /// What the link takes, if it had something to do all the time.
+    pub(crate) fn busy_rate(&self) -> Option<Bitrate> {
+        let [before, current] = self.busy;
+        let ended = current.ended;
+        let began = before.began.or(current.began)?;
+        let micros = u64::try_from(ended.micros_since(began)).ok()?;
+        let packets = before.packets + current.packets;
+        (packets >= MIN_BUSY_PACKETS && micros >= MIN_BUSY_MICROS).then(|| {
+            DataSize::from_bytes(before.bytes + current.bytes).per(Duration::from_micros(micros))
+        })
+    }
+
+    fn wait_of(&mut self, sent: Timestamp, received: ReceiveTime) -> Duration {
+        let way = received.as_micros().saturating_sub(micros_between(Timestamp::ZERO, sent));
+        let shortest = self.shortest.into_iter().flatten().min().unwrap_or(way);
+        let wait = way.saturating_sub(shortest);
+        if !(-MAX_STEP_MICROS..=MAX_STEP_MICROS).contains(&wait) {
+            // A clock jumped: what is known has no meaning any more.
+            self.shortest = [None, Some(way)];
+            self.busy = [BusyTime::default(); 2];
+            return Duration::ZERO;
+        }
+        let [_, current] = &mut self.shortest;
+        *current = Some(current.map_or(way, |current| current.min(way)));
+        Duration::from_micros(u64::try_from(wait).unwrap_or(0))
+    }
+
+    fn note_arrival(&mut self, received: ReceiveTime, size: DataSize, wait: Duration) {
+        if wait < BUSY_WAIT {
+            self.busy = [BusyTime::default(); 2];
+            return;
+        }
+        let [before, current] = &mut self.busy;
+        let is_over =
+            current.began.is_some_and(|began| received.micros_since(began) > MAX_BUSY_MICROS);
+        if is_over {
+            // The new one goes on where the old one ended.
+            *before = *current;
+            *current = BusyTime { began: Some(before.ended), ..BusyTime::default() };
+        }
+        if current.began.is_none() {
+            current.began = Some(received);
+        } else {
+            current.bytes += size.bytes();
+            current.packets += 1;
+        }
+        current.ended = received;
+    }
+}
+
+/// Clocks drift apart by less than a few milliseconds in two of them.
+const STRETCH: Duration = Duration::from_secs(30);
+/// What jitter and the groups of a sender's frames make.
+const SHORT_WAIT: Duration = Duration::from_millis(60);
+/// Above what libwebrtc's rate control makes by itself before it reacts.
+const LONG_WAIT: Duration = Duration::from_millis(120);
+/// Longer than jitter, so that the link surely had something to do.
+const BUSY_WAIT: Duration = Duration::from_millis(30);
+const MIN_BUSY_PACKETS: usize = 8;
+const MIN_BUSY_MICROS: u64 = 120_000;
+const MAX_BUSY_MICROS: i64 = 300_000;
+/// No queue that a call can live with is longer.
+const MAX_STEP_MICROS: i64 = 5_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sent_packets::SentPacket;
+
+    /// Packets of 1,000 bytes, `waits` in milliseconds on top of a way of a negative time: clocks
+    /// differ.
+    fn arrivals(from_millis: u64, every_millis: u64, waits: &[i64]) -> Vec<PacketResult> {
+        let sent = (0..).map(|n| from_millis + n * every_millis);
+        let result = |(sent, wait): (u64, &i64)| PacketResult {
+            packet: SentPacket {
+                sequence: 0,
+                size: DataSize::from_bytes(1_000),
+                sent: Timestamp::from_millis(sent),
+                probe: None,
+            },
+            received: Some(ReceiveTime::from_micros(
+                (i64::try_from(sent).unwrap() - 5_000 + wait) * 1_000,
+            )),
+            was_lost: false,
+        };
+        sent.zip(waits).map(result).collect()
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn what_all_packets_wait_is_the_queue() {
+        let mut queue = LinkQueue::new();
+        queue.update(at(1_100), &arrivals(1_000, 10, &[20, 0, 5]), 3);
+        assert!(queue.is_short() && !queue.is_long() && !queue.is_overflowing());
+        queue.update(at(1_200), &arrivals(1_100, 10, &[250, 90, 300]), 0);
+        assert!(!queue.is_short() && !queue.is_long());
+        queue.update(at(1_300), &arrivals(1_200, 10, &[250, 300]), 0);
+        assert!(queue.is_long() && !queue.is_overflowing());
+        queue.update(at(1_400), &arrivals(1_300, 10, &[300, 300]), 1);
+        assert!(queue.is_overflowing());
+        queue.update(at(1_500), &[], 1);
+        assert!(queue.is_overflowing(), "nothing arrived that waited less");
+        queue.update(at(1_600), &arrivals(1_500, 10, &[10]), 1);
+        assert!(queue.is_short() && !queue.is_overflowing());
+    }
+
+    #[test]
+    fn a_longer_way_is_normal_after_a_minute() {
+        let mut queue = LinkQueue::new();
+        queue.update(at(0), &arrivals(0, 10, &[0]), 0);
+        let mut normal_from = None;
+        for second in 1..100 {
+            let millis = second * 1_000;
+            queue.update(at(millis), &arrivals(millis, 10, &[200; 3]), 0);
+            if queue.is_short() {
+                normal_from.get_or_insert(second);
+            }
+        }
+        assert_eq!(normal_from, Some(60));
+    }
+
+    #[test]
+    fn a_jump_of_a_clock_is_no_queue() {
+        for jump in [-20_000, 20_000] {
+            let mut queue = LinkQueue::new();
+            queue.update(at(1_000), &arrivals(1_000, 10, &[0; 5]), 0);
+            queue.update(at(1_100), &arrivals(1_100, 10, &[jump; 5]), 1);
+            assert!(queue.is_short(), "{jump}");
+        }
+    }
+
+    #[test]
+    fn a_busy_link_shows_its_rate_whatever_is_sent() {
+        let mut queue = LinkQueue::new();
+        queue.update(at(1_000), &arrivals(1_000, 10, &[0; 5]), 0);
+        assert_eq!(queue.busy_rate(), None);
+        // A packet of 8,000 bits every 4 ms, of which the link takes one every 16 ms.
+        let waits: Vec<i64> = (0..100).map(|n| 40 + n * 12).collect();
+        queue.update(at(2_000), &arrivals(1_100, 4, &waits[..5]), 0);
+        assert_eq!(queue.busy_rate(), None, "too short to say");
+        queue.update(at(2_000), &arrivals(1_120, 4, &waits[5..]), 0);
+        let rate = queue.busy_rate().unwrap();
+        assert!((Bitrate::from_kbps(480)..=Bitrate::from_kbps(520)).contains(&rate), "{rate:?}");
+        queue.update(at(3_000), &arrivals(3_000, 10, &[0]), 0);
+        assert_eq!(queue.busy_rate(), None, "it had nothing to do for a while");
+    }
+}
