@@ -14,7 +14,9 @@ pub(crate) fn head_len(codec: SimulatedCodec, payload: &[u8]) -> usize {
             let header = if descriptor.is_keyframe { VP8_KEY_HEADER } else { VP8_HEADER };
             usize::from(descriptor.len) + if descriptor.is_start_of_frame { header } else { 0 }
         }),
-        SimulatedCodec::Vp9 => Vp9Descriptor::parse(payload).map(|d| usize::from(d.len)),
+        SimulatedCodec::Vp9 | SimulatedCodec::Vp9NonFlexible => {
+            Vp9Descriptor::parse(payload).map(|d| usize::from(d.len))
+        }
         SimulatedCodec::Av1 => Some(AV1_AGGREGATION_HEADER),
         SimulatedCodec::H264 => Some(h264_head_len(payload)),
     };
@@ -30,9 +32,12 @@ pub(crate) fn starts_key_frame(codec: SimulatedCodec, packet: &CapturedPacket) -
         SimulatedCodec::Vp8 => {
             Vp8Descriptor::parse(&payload).is_some_and(|descriptor| descriptor.is_keyframe)
         }
-        SimulatedCodec::Vp9 => Vp9Descriptor::parse(&payload).is_some_and(|descriptor| {
-            descriptor.is_keyframe() && descriptor.is_start_of_frame && descriptor.spatial_id() == 0
-        }),
+        SimulatedCodec::Vp9 | SimulatedCodec::Vp9NonFlexible => Vp9Descriptor::parse(&payload)
+            .is_some_and(|descriptor| {
+                descriptor.is_keyframe()
+                    && descriptor.is_start_of_frame
+                    && descriptor.spatial_id() == 0
+            }),
         SimulatedCodec::Av1 => packet.extensions.iter().any(|(_, data)| {
             DependencyDescriptor::parse(data, None)
                 .is_ok_and(|descriptor| descriptor.is_keyframe && descriptor.is_start_of_frame)

@@ -238,7 +238,7 @@ impl Session {
                 t.parameters.iter().any(is_own)
             };
             let rtx = types().find(repairs).map_or(0, |rtx| rtx.id);
-            self.payload_types.insert(own.id, (codec, rtx));
+            self.payload_types.entry(own.id).or_insert((codec, rtx));
         }
     }
 

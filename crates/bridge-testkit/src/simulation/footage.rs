@@ -300,7 +300,7 @@ impl TrackReader {
                     ..Place::default()
                 })
             }
-            SimulatedCodec::Vp9 => {
+            SimulatedCodec::Vp9 | SimulatedCodec::Vp9NonFlexible => {
                 let vp9 = Vp9Descriptor::parse(&payload)?;
                 Some(Place {
                     spatial: vp9.spatial_id(),

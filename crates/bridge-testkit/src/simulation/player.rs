@@ -263,7 +263,9 @@ fn payload(codec: SimulatedCodec, packet: &FootagePacket, mut stamp: FrameStamp)
     let mut payload = packet.sent.head.clone();
     match codec {
         SimulatedCodec::Vp8 => write_vp8_numbers(&mut payload, &stamp),
-        SimulatedCodec::Vp9 => write_vp9_numbers(&mut payload, &stamp),
+        SimulatedCodec::Vp9 | SimulatedCodec::Vp9NonFlexible => {
+            write_vp9_numbers(&mut payload, &stamp)
+        }
         SimulatedCodec::H264 if payload.first().is_some_and(|b| b & NAL_TYPE == STAP_A) => {
             // One more unit, of supplemental information.
             let len = STAMP_LEN + TRAILER_LEN + SUPPLEMENT_HEAD.len();

@@ -58,7 +58,7 @@ fn switch_and_lose(codec: SimulatedCodec, descriptor: bool) {
 fn without_loss(footage: &Arc<Footage>) {
     let mut call = Call::new(footage, &LinkSettings::ideal());
     // Longer than the footage: it begins again.
-    for height in [180, 720, 360, 180, 720] {
+    for height in [720, 180, 360, 720] {
         call.ask(height);
         call.conference.run_for(Duration::from_secs(3));
         let shown = call.receiver().playback().height_at(call.conference.now());
@@ -79,13 +79,13 @@ fn without_loss(footage: &Arc<Footage>) {
 fn with_loss(footage: &Arc<Footage>) {
     let lossy = LinkSettings::ideal().with_loss(LossModel::Random(0.03));
     let mut call = Call::new(footage, &lossy);
-    for height in [360, 720, 180, 720] {
+    for height in [360, 720] {
         call.ask(height);
-        call.conference.run_for(Duration::from_secs(4));
+        call.conference.run_for(Duration::from_secs(5));
     }
     call.assert_flawless();
     let counters = call.receiver().counters();
-    assert!(counters.recovered > 20, "{counters:?}");
+    assert!(counters.recovered > 10, "{counters:?}");
     assert!(counters.key_frame_requests <= 2, "{counters:?}");
     let playback = call.receiver().playback();
     let longest = playback.freezes().iter().map(|freeze| freeze.duration).max();
@@ -146,8 +146,8 @@ impl Call {
         assert_eq!(self.conference.violations(self.receiver).list(), []);
         assert_eq!(self.conference.violations(self.sender).list(), []);
         let sent = self.conference.client(self.sender).videos()[0].counters();
-        assert!(sent.packets > 3_000, "{sent:?}");
+        assert!(sent.packets > 2_000, "{sent:?}");
         let frames = self.receiver().counters().frames;
-        assert!(frames > 200, "{frames} frames were decoded");
+        assert!(frames > 120, "{frames} frames were decoded");
     }
 }
