@@ -67,8 +67,8 @@ fn without_loss(footage: &Arc<Footage>) {
     call.assert_flawless();
     let counters = call.receiver().counters();
     assert_eq!(counters.unplaced, 0);
-    // The bridge leaves a number out behind a frame that it did not finish.
-    assert!(counters.nacked <= 2 * counters.switches, "{counters:?}");
+    // The bridge leaves a number out behind a frame that it did not finish; it is asked for ten times.
+    assert!(counters.nacked <= 10 * counters.switches, "{counters:?}");
     // A key picture takes its time: a quarter of a second at the beginning, after 200 ms it is missed.
     assert!(counters.key_frame_requests <= 2, "{counters:?}");
     assert!(counters.sender_reports > 5, "{counters:?}");
@@ -93,8 +93,9 @@ fn with_loss(footage: &Arc<Footage>) {
     assert_eq!(playback.height_at(call.conference.now()), Some(720));
 }
 
-/// Chromium's reports are exact to about a millisecond.
-const MAX_SWITCH_ERROR: i32 = 90 * 3;
+/// Chromium's reports are exact to about a millisecond; a step that had to be of 3,000 ticks where the
+/// same picture came again is given back with the next switch.
+const MAX_SWITCH_ERROR: i32 = 3_000 + 90 * 3;
 
 /// A retransmission that is lost too takes two more round trips.
 const MAX_FREEZE: Duration = Duration::from_millis(500);
