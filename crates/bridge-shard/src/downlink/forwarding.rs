@@ -29,7 +29,13 @@ impl Downlink {
         }
         let Self { videos, targets, rewriting, .. } = self;
         let source = video_source(videos, targets, rewriting, packet, stream);
-        let source = source?;
+        let source = match source {
+            Ok(source) => source?,
+            Err(SourceLimit) => {
+                outlet.counters.dropped_source_limit += 1;
+                return None;
+            }
+        };
         let decision = source.projection.accept(video);
         let wish = if decision.request_keyframe { source.wish(now) } else { None };
         let Ok(projected) = decision.outcome else { return wish };
@@ -44,7 +50,9 @@ impl Downlink {
         if !decision.request_keyframe {
             source.is_content();
         }
-        stored.keep(now, batch, packet);
+        if !stored.keep(now, batch, packet) {
+            outlet.counters.dropped_encoding_limit += 1;
+        }
         let (header, payload) = batch.split(packet);
         source.sent.note(payload.len());
         if video.frame.is_keyframe() {
@@ -83,15 +91,15 @@ fn video_source<'v>(
     rewriting: &mut Option<Box<SsrcRewriting>>,
     packet: &PlainPacket,
     stream: OutgoingStream,
-) -> Option<&'v mut VideoSource> {
+) -> Result<Option<&'v mut VideoSource>, SourceLimit> {
     // A source whose first encoding or sender is another one begins anew.
     let is_same = videos.get(&packet.source).is_some_and(|source| {
         source.stream.primary == stream.primary && source.sender == packet.sender
     });
     if !is_same {
-        let target = *targets.get(&packet.source)?;
+        let Some(target) = targets.get(&packet.source).copied() else { return Ok(None) };
         if videos.len() >= MAX_SOURCES {
-            return None;
+            return Err(SourceLimit);
         }
         let mut source = VideoSource::new(packet.sender, stream);
         source.set_target(target);
@@ -101,8 +109,11 @@ fn video_source<'v>(
             rewriting.restart_source(packet.source);
         }
     }
-    videos.get_mut(&packet.source)
+    Ok(videos.get_mut(&packet.source))
 }
+
+/// The receiver remembers as many sources as it can.
+struct SourceLimit;
 
 /// Keeps a packet in the history when the first receiver gets it.
 pub(crate) struct KeepOnce<'a> {
@@ -111,9 +122,8 @@ pub(crate) struct KeepOnce<'a> {
 }
 
 impl KeepOnce<'_> {
-    fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) {
-        if !std::mem::replace(self.kept, true) {
-            self.packets.keep(now, batch, packet);
-        }
+    /// Whether it is kept, or was to be before.
+    fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) -> bool {
+        std::mem::replace(self.kept, true) || self.packets.keep(now, batch, packet)
     }
 }
