@@ -6,8 +6,8 @@ use crate::endpoint::Endpoint;
 use crate::timers::Timer;
 use crate::video_sources::VideoSources;
 use bridge_media::{
-    Allocation, AllocationConfig, BandwidthAllocator, CandidateSource, LastN, MaxHeight,
-    SourceAllocation, SourceLayers,
+    Allocation, AllocationConfig, AllocationReason, BandwidthAllocator, CandidateSource, LastN,
+    LayerIndex, MaxHeight, SourceAllocation, SourceLayers,
 };
 use bridge_shard::{ForwardingProgram, SessionAction};
 use bridge_signaling::bridge_channel::{BridgeChannelMessage, ForwardedSources};
@@ -235,13 +235,24 @@ fn run(
 /// What the receiver's shard is to do; `slots` is how many sources get SSRCs of the bridge's choice.
 fn program(allocation: &Allocation, slots: Option<LastN>) -> ForwardingProgram {
     let sources = allocation.sources.iter();
-    let targets = sources.filter(|s| s.is_forwarded()).map(|s| (s.source, s.target));
+    let targets = sources.filter_map(|source| Some((source.source, target(source)?)));
     ForwardingProgram {
         targets: targets.collect(),
         mapped: slots.map(|slots| mapped(allocation, slots)).unwrap_or_default(),
         target_bitrate: allocation.target_bitrate,
         ideal_bitrate: allocation.ideal_bitrate,
         oversending: allocation.is_oversending,
+    }
+}
+
+/// What is forwarded of a source. If nothing of it has come yet, that is its lowest layer: a receiver
+/// gets the key frame with which it begins, and the allocation raises it as soon as layers are known.
+/// JVB allocates before it forwards a source's first packet.
+fn target(source: &SourceAllocation) -> Option<LayerIndex> {
+    let is_awaited = source.reason == AllocationReason::NoLayers && source.video_type.is_enabled();
+    match source.is_forwarded() {
+        true => Some(source.target),
+        false => is_awaited.then_some(LayerIndex::new(0, 0, 0)),
     }
 }
 

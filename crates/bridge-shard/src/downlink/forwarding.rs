@@ -10,6 +10,7 @@ use bridge_cc::PacketUrgency;
 use bridge_media::{LayerIndex, RewritingRefusal, SsrcRewriting};
 use bridge_units::{SourceId, Timestamp};
 use rustc_hash::FxHashMap;
+use std::collections::hash_map::Entry;
 
 impl Downlink {
     /// Projects a video packet and sends it, at once or when the pacer lets it. Answers the
@@ -92,24 +93,31 @@ fn video_source<'v>(
     packet: &PlainPacket,
     stream: OutgoingStream,
 ) -> Result<Option<&'v mut VideoSource>, SourceLimit> {
-    // A source whose first encoding or sender is another one begins anew.
-    let is_same = videos.get(&packet.source).is_some_and(|source| {
-        source.stream.primary == stream.primary && source.sender == packet.sender
-    });
-    if !is_same {
+    let is_full = videos.len() >= MAX_SOURCES;
+    let begin = || {
         let Some(target) = targets.get(&packet.source).copied() else { return Ok(None) };
-        if videos.len() >= MAX_SOURCES {
+        if is_full {
             return Err(SourceLimit);
         }
         let mut source = VideoSource::new(packet.sender, stream);
         source.set_target(target);
-        if videos.insert(packet.source, source).is_some()
-            && let Some(rewriting) = rewriting
-        {
-            rewriting.restart_source(packet.source);
+        Ok(Some(source))
+    };
+    Ok(match videos.entry(packet.source) {
+        Entry::Vacant(place) => begin()?.map(|source| place.insert(source)),
+        Entry::Occupied(known) => {
+            let source = known.into_mut();
+            // A source whose first encoding or sender is another one begins anew.
+            if source.stream.primary != stream.primary || source.sender != packet.sender {
+                let Some(new) = begin()? else { return Ok(None) };
+                *source = new;
+                if let Some(rewriting) = rewriting {
+                    rewriting.restart_source(packet.source);
+                }
+            }
+            Some(source)
         }
-    }
-    Ok(videos.get_mut(&packet.source))
+    })
 }
 
 /// The receiver remembers as many sources as it can.
