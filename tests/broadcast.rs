@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{Figures, ROOM, Timeline, say};
 
-/// How a participant sends its picture of 720 lines: in three heights, in whichever way.
+/// How a participant sends its picture: in three heights, in whichever way.
 #[derive(Clone, Copy, Debug)]
 pub struct Sending {
     /// What people call it.
@@ -61,13 +61,21 @@ impl Sending {
         query: "codec=VP9&svc=L3T3_KEY",
         ..Self::VP8_SIMULCAST
     };
-    /// Three spatial layers of AV1 that depend on each other in key pictures only.
+    /// Three spatial layers of AV1 that depend on each other in key pictures only. A third of the
+    /// others' pixels: two cores do not encode more of it and decode it too. Of a picture of less than
+    /// 540 lines Chromium makes only two layers.
     pub const AV1_SVC: Self = Self {
         name: "AV1 SVC L3T3_KEY",
         codec: "AV1",
-        query: "codec=AV1&svc=L3T3_KEY",
-        ..Self::VP8_SIMULCAST
+        height: 540,
+        frame_rate: 10,
+        query: "codec=AV1&svc=L3T3_KEY&bitrate=1000000",
     };
+
+    /// The heights of its layers, from the lowest to the highest.
+    pub fn heights(&self) -> [u32; 3] {
+        [4, 2, 1].map(|part| u32::from(self.height) / part)
+    }
 
     /// Where somebody called `name` joins `room` and sends in this way.
     pub fn page_url(&self, focus: &ScriptedFocus, room: &str, name: &str) -> String {

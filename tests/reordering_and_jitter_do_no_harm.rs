@@ -62,7 +62,8 @@ fn assert_unharmed(where_: &str, mixed: &Watched) {
     let received = &mixed.received;
     let rate = received.frame_rate();
     assert!(rate >= MIN_FRAME_RATE, "{where_}: {rate} pictures a second");
-    assert_eq!(received.video("freezes"), 0.0, "{where_}: the picture froze");
+    let frozen = received.longest_freeze();
+    assert!(frozen <= MAX_GAP, "{where_}: frozen for {frozen:?}");
     let gap = received.longest_gap();
     assert!(gap <= MAX_GAP, "{where_}: no picture for {gap:?}");
     for (who, plis) in
@@ -127,9 +128,10 @@ const ADAPTATION: Duration = Duration::from_secs(1);
 
 const WATCH: Duration = Duration::from_secs(8);
 
-/// Nine of ten that are sent.
-const MIN_FRAME_RATE: f64 = 13.5;
+/// Of 15 that are sent by a machine that does nothing else.
+const MIN_FRAME_RATE: f64 = 13.0;
 
+/// Half a second is where people begin to see it.
 const MAX_GAP: Duration = Duration::from_millis(500);
 
 /// Nothing is lost: a reason to ask does not exist, a loaded machine may find one.
