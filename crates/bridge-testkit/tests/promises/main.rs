@@ -12,6 +12,7 @@ mod burst_loss_from_the_sender_is_repaired;
 mod burst_loss_to_the_receiver_is_repaired;
 mod few_ssrcs_stand_for_fifty_people;
 mod fifty_senders_and_a_changing_speaker;
+mod hostile_participants_harm_nobody_else;
 mod one_seed_gives_one_result;
 mod redundant_audio_is_never_damaged;
 mod switching_layers_is_transparent;
