@@ -16,3 +16,4 @@ mod hostile_participants_harm_nobody_else;
 mod one_seed_gives_one_result;
 mod redundant_audio_is_never_damaged;
 mod switching_layers_is_transparent;
+mod uneven_delay_costs_little;
