@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audio_levels;
 mod commands;
 mod conference;
 pub mod control;
@@ -36,6 +37,7 @@ mod stored_packets;
 mod timers;
 mod transactions;
 
+pub use audio_levels::AudioLevels;
 pub use control::{
     AudioLevel, AudioSelection, ConferenceSnapshot, EncodingSsrcs, ForwardingProgram,
     MediaDescription, PayloadType, SessionAction, SessionCommand, SessionEvent, SessionEventKind,

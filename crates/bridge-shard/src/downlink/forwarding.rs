@@ -10,6 +10,7 @@ use bridge_cc::PacketUrgency;
 use bridge_media::{LayerIndex, RewritingRefusal, SsrcRewriting};
 use bridge_units::{SourceId, Timestamp};
 use rustc_hash::FxHashMap;
+use std::collections::hash_map::Entry;
 
 impl Downlink {
     /// Projects a video packet and sends it, at once or when the pacer lets it. Answers the
@@ -29,7 +30,13 @@ impl Downlink {
         }
         let Self { videos, targets, rewriting, .. } = self;
         let source = video_source(videos, targets, rewriting, packet, stream);
-        let source = source?;
+        let source = match source {
+            Ok(source) => source?,
+            Err(SourceLimit) => {
+                outlet.counters.dropped_source_limit += 1;
+                return None;
+            }
+        };
         let decision = source.projection.accept(video);
         let wish = if decision.request_keyframe { source.wish(now) } else { None };
         let Ok(projected) = decision.outcome else { return wish };
@@ -44,7 +51,9 @@ impl Downlink {
         if !decision.request_keyframe {
             source.is_content();
         }
-        stored.keep(now, batch, packet);
+        if !stored.keep(now, batch, packet) {
+            outlet.counters.dropped_encoding_limit += 1;
+        }
         let (header, payload) = batch.split(packet);
         source.sent.note(payload.len());
         if video.frame.is_keyframe() {
@@ -83,26 +92,36 @@ fn video_source<'v>(
     rewriting: &mut Option<Box<SsrcRewriting>>,
     packet: &PlainPacket,
     stream: OutgoingStream,
-) -> Option<&'v mut VideoSource> {
-    // A source whose first encoding or sender is another one begins anew.
-    let is_same = videos.get(&packet.source).is_some_and(|source| {
-        source.stream.primary == stream.primary && source.sender == packet.sender
-    });
-    if !is_same {
-        let target = *targets.get(&packet.source)?;
-        if videos.len() >= MAX_SOURCES {
-            return None;
+) -> Result<Option<&'v mut VideoSource>, SourceLimit> {
+    let is_full = videos.len() >= MAX_SOURCES;
+    let begin = || {
+        let Some(target) = targets.get(&packet.source).copied() else { return Ok(None) };
+        if is_full {
+            return Err(SourceLimit);
         }
         let mut source = VideoSource::new(packet.sender, stream);
         source.set_target(target);
-        if videos.insert(packet.source, source).is_some()
-            && let Some(rewriting) = rewriting
-        {
-            rewriting.restart_source(packet.source);
+        Ok(Some(source))
+    };
+    Ok(match videos.entry(packet.source) {
+        Entry::Vacant(place) => begin()?.map(|source| place.insert(source)),
+        Entry::Occupied(known) => {
+            let source = known.into_mut();
+            // A source whose first encoding or sender is another one begins anew.
+            if source.stream.primary != stream.primary || source.sender != packet.sender {
+                let Some(new) = begin()? else { return Ok(None) };
+                *source = new;
+                if let Some(rewriting) = rewriting {
+                    rewriting.restart_source(packet.source);
+                }
+            }
+            Some(source)
         }
-    }
-    videos.get_mut(&packet.source)
+    })
 }
+
+/// The receiver remembers as many sources as it can.
+struct SourceLimit;
 
 /// Keeps a packet in the history when the first receiver gets it.
 pub(crate) struct KeepOnce<'a> {
@@ -111,9 +130,8 @@ pub(crate) struct KeepOnce<'a> {
 }
 
 impl KeepOnce<'_> {
-    fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) {
-        if !std::mem::replace(self.kept, true) {
-            self.packets.keep(now, batch, packet);
-        }
+    /// Whether it is kept, or was to be before.
+    fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) -> bool {
+        std::mem::replace(self.kept, true) || self.packets.keep(now, batch, packet)
     }
 }

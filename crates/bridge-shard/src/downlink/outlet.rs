@@ -59,7 +59,8 @@ impl Outlet<'_> {
         }
     }
 
-    fn commit_rtp(&mut self, sealed: Result<usize, SealError>) -> bool {
+    /// Sends what was sealed in the arena's room; whether it went.
+    pub(super) fn commit_rtp(&mut self, sealed: Result<usize, SealError>) -> bool {
         match sealed {
             Ok(len) => {
                 self.counters.rtp_out += 1;
