@@ -17,3 +17,4 @@ mod one_seed_gives_one_result;
 mod redundant_audio_is_never_damaged;
 mod switching_layers_is_transparent;
 mod uneven_delay_costs_little;
+mod what_chromium_sent_arrives_without_a_flaw;
