@@ -179,6 +179,7 @@ impl Encoding {
                 spatial: frame.spatial,
                 temporal: frame.temporal,
                 key: frame.key,
+                cut: false,
                 picture: self.picture,
                 frame: self.frame,
                 part: part as u16,

@@ -97,7 +97,7 @@ impl VideoReceiver {
     pub(crate) fn on(ssrc: u32, source: VideoSettings, now: Timestamp) -> Self {
         Self {
             sources: BTreeMap::from([(source.first_ssrc, source.clone())]),
-            check: StreamCheck::new(ssrc, source.codec),
+            check: StreamCheck::new(ssrc, source.header_codec()),
             source,
             ssrc,
             numbers: SequenceUnwrapper::new(),
@@ -162,9 +162,10 @@ impl VideoReceiver {
             self.begin_source();
         }
         self.newest_number = self.newest_number.max(index);
-        let codec = SimulatedCodec::of_payload_type(header.payload_type);
+        let codec = SimulatedCodec::of_payload_type(header.payload_type)
+            .filter(|codec| *codec != self.source.codec);
         let frame = self.headers.read(
-            codec.unwrap_or(self.source.codec),
+            codec.unwrap_or(self.source.header_codec()),
             header.timestamp,
             header.marker,
             payload,

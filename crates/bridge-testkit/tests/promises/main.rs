@@ -15,3 +15,4 @@ mod fifty_senders_and_a_changing_speaker;
 mod one_seed_gives_one_result;
 mod redundant_audio_is_never_damaged;
 mod switching_layers_is_transparent;
+mod what_chromium_sent_arrives_without_a_flaw;
