@@ -56,6 +56,7 @@ pub use playback::{Freeze, Playback, ShownPicture};
 pub use random::SimulationRandom;
 pub use rate_profile::RateProfile;
 pub use report::{Chart, Curve, Figure, ScenarioReport};
+pub use rtp_writer::OutgoingRtp;
 pub use scenario::Scenario;
 pub use video_receiver::{VideoReceiver, VideoReceiverCounters};
 pub use video_sender::{LayerSettings, VideoSender, VideoSenderCounters, VideoSettings};

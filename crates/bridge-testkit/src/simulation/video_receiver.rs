@@ -321,6 +321,11 @@ impl VideoReceiver {
         self.ssrc
     }
 
+    /// The newest number of media.
+    pub fn newest_number(&self) -> u16 {
+        (self.newest_number & 0xffff) as u16
+    }
+
     /// Numbers between the first and the last that never came.
     pub fn unreceived(&self) -> Vec<u16> {
         self.check.unreceived()

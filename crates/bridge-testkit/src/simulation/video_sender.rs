@@ -227,6 +227,16 @@ impl VideoSender {
         self.apply_limits();
     }
 
+    /// A number of an SSRC's stream for a packet that is not the encoder's.
+    pub fn take_number(&mut self, ssrc: u32) -> Option<u16> {
+        self.encodings.iter_mut().find(|e| e.ssrc == ssrc).map(Encoding::take_number)
+    }
+
+    /// Numbers and timestamps of all encodings go on elsewhere, as if something had been restarted.
+    pub fn jump(&mut self, numbers: u16, ticks: u32) {
+        self.encodings.iter_mut().for_each(|encoding| encoding.jump(numbers, ticks));
+    }
+
     /// The packets that are due.
     pub(crate) fn poll(&mut self, now: Timestamp) -> Option<OutgoingRtp> {
         let packet = match self.player {
