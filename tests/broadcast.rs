@@ -61,15 +61,12 @@ impl Sending {
         query: "codec=VP9&svc=L3T3_KEY",
         ..Self::VP8_SIMULCAST
     };
-    /// Three spatial layers of AV1 that depend on each other in key pictures only. A third of the
-    /// others' pixels: two cores do not encode more of it and decode it too. Of a picture of less than
-    /// 540 lines Chromium makes only two layers.
+    /// Three spatial layers of AV1 that depend on each other in key pictures only.
     pub const AV1_SVC: Self = Self {
         name: "AV1 SVC L3T3_KEY",
         codec: "AV1",
-        height: 540,
-        frame_rate: 10,
-        query: "codec=AV1&svc=L3T3_KEY&bitrate=1000000",
+        query: "codec=AV1&svc=L3T3_KEY",
+        ..Self::VP8_SIMULCAST
     };
 
     /// The heights of its layers, from the lowest to the highest.

@@ -25,10 +25,6 @@ const WANT_CORES: [&str; 4] =
 /// Tests that measure or record and promise nothing: to be run by hand.
 const BY_HAND: [&str; 2] = ["burst_measurement", "capture_of"];
 
-/// Its tests wait for a Prosody of their own each, and for times that protocols prescribe.
-const WAITS: &str = "bridge-xmpp";
-const AT_ONCE: usize = 4;
-
 /// What cargo's closing lines said, added up.
 #[derive(Default)]
 struct Counts {
@@ -49,39 +45,23 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
         // What the fast run ignored runs now and is counted now.
         counts.ignored = 0;
         run_command(&mut cargo(&["build", "--release", "--locked", "--bin", "videobridge"]))?;
-        let (waiting, loading) = ignored_tests(extent);
-        count(&mut cargo(&words(&waiting)), "the tests with Prosody", &mut counts, &mut broken)?;
-        let mut loading = cargo(&words(&loading));
-        loading.env("VIDEOBRIDGE_BIN", target_directory().join("release/videobridge"));
-        count(&mut loading, "the end-to-end tests", &mut counts, &mut broken)?;
+        // Documentation has no ignored tests.
+        let slow = "test --workspace --tests --locked --no-fail-fast -- --ignored --test-threads=1";
+        let mut slow: Vec<&str> = slow.split(' ').collect();
+        slow.extend(BY_HAND.iter().flat_map(|name| ["--skip", name]));
+        if extent == Extent::Everything {
+            println!(">>> left to `cargo xtask test --all`: {}", WANT_CORES.join(", "));
+            slow.extend(WANT_CORES.iter().flat_map(|name| ["--skip", name]));
+        }
+        let mut slow = cargo(&slow);
+        slow.env("VIDEOBRIDGE_BIN", target_directory().join("release/videobridge"));
+        count(&mut slow, "the end-to-end tests", &mut counts, &mut broken)?;
     }
     println!("\n{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.ignored);
     if !broken.is_empty() {
         bail!("failed: {}", broken.join(" and "));
     }
     Ok(())
-}
-
-/// The runs of ignored tests: those that mostly wait, at once; those that load the machine, one after
-/// another. Documentation has none.
-fn ignored_tests(extent: Extent) -> (String, String) {
-    let common = "--tests --locked --no-fail-fast";
-    let waiting = format!("test -p {WAITS} {common} -- --ignored --test-threads={AT_ONCE}");
-    let mut loading =
-        format!("test --workspace --exclude {WAITS} {common} -- --ignored --test-threads=1");
-    let mut skipped = BY_HAND.to_vec();
-    if extent == Extent::Everything {
-        println!(">>> left to `cargo xtask test --all`: {}", WANT_CORES.join(", "));
-        skipped.extend(WANT_CORES);
-    }
-    for name in skipped {
-        loading.extend([" --skip ", name]);
-    }
-    (waiting, loading)
-}
-
-fn words(line: &str) -> Vec<&str> {
-    line.split(' ').collect()
 }
 
 /// Runs a `cargo test`, passes its output on and adds up its closing lines.
