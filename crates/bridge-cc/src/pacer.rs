@@ -41,8 +41,6 @@ pub struct Pacer<T> {
     debt: f64,
     /// Bytes, paid off by the target itself: all that was sent, of which padding is what is missing.
     padding_debt: f64,
-    /// Nothing was owed when what goes now began: a whole frame may go.
-    is_rested: bool,
     updated: Timestamp,
     counters: PacerCounters,
 }
@@ -65,8 +63,6 @@ struct Pace {
     bytes_per_second: f64,
     /// Bytes that may be owed and still another packet may go.
     burst: f64,
-    /// The same after a rest.
-    frame_burst: f64,
     /// Bytes: what the target is in the time between two looks at padding.
     padding_burst: f64,
     /// Bytes that are owed at most.
@@ -91,7 +87,6 @@ impl<T> Pacer<T> {
             pace: None,
             debt: 0.0,
             padding_debt: 0.0,
-            is_rested: true,
             updated: now,
             counters: PacerCounters::default(),
         }
@@ -182,7 +177,7 @@ impl<T> Pacer<T> {
             return Timestamp::FAR_FUTURE;
         }
         let Some(pace) = self.effective_pace() else { return self.updated };
-        let excess = self.debt - self.burst(&pace);
+        let excess = self.debt - pace.burst;
         if excess <= 0.0 {
             return self.updated;
         }
@@ -243,11 +238,7 @@ impl<T> Pacer<T> {
     }
 
     fn may_send(&self) -> bool {
-        self.effective_pace().is_none_or(|pace| self.debt <= self.burst(&pace))
-    }
-
-    fn burst(&self, pace: &Pace) -> f64 {
-        if self.is_rested { pace.frame_burst } else { pace.burst }
+        self.effective_pace().is_none_or(|pace| self.debt <= pace.burst)
     }
 
     /// More than the target allows if so much waits that it would be late.
@@ -270,7 +261,6 @@ impl<T> Pacer<T> {
             .map_or(f64::INFINITY, |pace| pace.bytes_per_second * elapsed.as_secs_f64());
         self.updated = now;
         self.debt = (self.debt - paid).max(0.0);
-        self.is_rested |= self.debt <= 0.0;
         let target = self.pace.map_or(f64::INFINITY, |pace| {
             pace.bytes_per_second * elapsed.as_secs_f64() / PACING_FACTOR
         });
@@ -280,7 +270,6 @@ impl<T> Pacer<T> {
     fn add_debt(&mut self, size: DataSize) {
         self.debt += size.bytes() as f64;
         self.padding_debt += size.bytes() as f64;
-        self.is_rested &= self.pace.is_none_or(|pace| self.debt <= pace.frame_burst);
         self.limit_debt();
     }
 
@@ -299,7 +288,6 @@ impl Pace {
             rate,
             bytes_per_second,
             burst: bytes(BURST),
-            frame_burst: bytes(FRAME_BURST),
             padding_burst: bytes(PADDING_INTERVAL) / PACING_FACTOR,
             max_debt: bytes(MAX_DEBT),
         }
@@ -313,9 +301,6 @@ const PACING_FACTOR: f64 = 1.2;
 const MIN_RATE: Bitrate = Bitrate::from_kbps(100);
 /// What goes at once. Several packets at usual rates, so that the socket gets runs.
 const BURST: Duration = Duration::from_millis(5);
-/// What goes at once when nothing was owed: a frame of a source that takes half of the link or less,
-/// so that it is one run for the kernel. What does not fit leaves no later than without.
-const FRAME_BURST: Duration = Duration::from_millis(15);
 /// Audio and probes do not hold video up for longer.
 const MAX_DEBT: Duration = Duration::from_millis(500);
 
@@ -361,30 +346,6 @@ mod tests {
             assert!(window[2].0 > window[0].0, "three packets at once");
         }
         assert_eq!(pacer.counters().overdue, 0);
-    }
-
-    #[test]
-    fn a_frame_of_half_the_link_goes_in_one_piece() {
-        let (mut pacer, mut now) = pacer(5_000);
-        // 10 packets take 16 ms at 6 Mbit/s; then there are frames of 9.6 kB every 33 ms.
-        for count in [10, 8, 8, 8] {
-            let mut at_once = 0;
-            while at_once < count && pacer.has_room(now) {
-                pacer.on_packet_bypassed(now, PACKET);
-                at_once += 1;
-            }
-            assert_eq!(at_once, count);
-            now += Duration::from_millis(33);
-        }
-        // More than that is spread as ever.
-        for n in 0..20 {
-            pacer.push(now, PacketUrgency::Video, PACKET, n).unwrap();
-        }
-        let sent = drain(&mut pacer, now);
-        let at_once = sent.iter().filter(|(time, _)| *time == now.as_millis()).count();
-        assert_eq!(at_once, 10);
-        // 24 kB at 6 Mbit/s take 32 ms; the last goes when no more than 5 ms of that are left.
-        assert!((25..=27).contains(&(sent[19].0 - now.as_millis())), "{sent:?}");
     }
 
     #[test]
