@@ -1,8 +1,8 @@
 //! A decrypted RTCP compound, and what is written after reading it.
 
 use bridge_rtp::rtcp::{
-    FirEntry, Nack, ReportBlock, SenderInfo, TransportFeedbackBuilder, set_media_ssrc,
-    set_sender_ssrc,
+    ExtendedBlock, ExtendedReport, FirEntry, Nack, ReferenceAnswer, ReportBlock, SenderInfo,
+    TransportFeedbackBuilder, set_media_ssrc, set_sender_ssrc,
 };
 use bridge_rtp::{RtcpCompound, RtcpPacket, RtcpWriter};
 use bridge_units::{Bitrate, Timestamp};
@@ -48,6 +48,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
             writer.raw(&[0x82, 203, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2])?;
             writer.raw(&[0x80, 204, 0, 2, 0, 0, 0, 1, b'n', b'a', b'm', b'e'])?;
             writer.raw(&[0x80, 207, 0, 1, 0, 0, 0, 1])?;
+            writer.extended_report(1, Some(7 << 32), &[ReferenceAnswer::default(); 3])?;
             writer.raw(&[0xa1, 210, 0, 1, 0, 0, 0, 4])
         }),
     ]
@@ -76,10 +77,38 @@ fn read(packet: &RtcpPacket<'_>) {
         RtcpPacket::ReceiverEstimatedMaxBitrate(estimate) => {
             assert!(estimate.ssrcs().count() <= 255);
         }
+        RtcpPacket::ExtendedReport(report) => report_again(report),
         RtcpPacket::Application(_)
-        | RtcpPacket::ExtendedReport(_)
         | RtcpPacket::PictureLossIndication(_)
         | RtcpPacket::Unknown(_) => {}
+    }
+}
+
+/// Times and answers that were read are written so that they are read again.
+fn report_again(report: &ExtendedReport<'_>) {
+    let round_trips = |report: &ExtendedReport<'_>| {
+        let (mut time, mut answers) = (None, Vec::new());
+        for block in report.blocks() {
+            match block {
+                ExtendedBlock::ReferenceTime(ntp) => time = Some(ntp),
+                ExtendedBlock::Answers(block) => answers.extend(block.iter()),
+                ExtendedBlock::Other { .. } => {}
+            }
+        }
+        (time, answers)
+    };
+    let (time, answers) = round_trips(report);
+    let mut buffer = [0; 1_500];
+    let mut writer = RtcpWriter::new(&mut buffer);
+    if writer.extended_report(report.sender_ssrc, time, &answers).is_err() {
+        return;
+    }
+    let Ok(compound) = RtcpCompound::parse(writer.as_bytes()) else {
+        return assert!(time.is_none() && answers.is_empty());
+    };
+    for (packet, _) in compound {
+        let RtcpPacket::ExtendedReport(again) = packet else { continue };
+        assert_eq!(round_trips(&again), (time, answers.clone()));
     }
 }
 

@@ -14,7 +14,8 @@
 //!   [`RemoteEstimator`] does the same for what is received.
 //! - [`Pacer`] spreads what is sent to a receiver, [`PaddingController`] says how much padding shows
 //!   whether there is room for more.
-//! - [`RoundTripTimes`] measures the way to a peer and back by RTCP.
+//! - [`RoundTripTimes`] measures the way to a peer and back by RTCP; [`ReferenceTimes`] lets the peer
+//!   measure it.
 //!
 //! One instance of each belongs to one peer; the session that owns the peer calls it from one
 //! thread. Packets must be authenticated before they come here.
@@ -30,6 +31,7 @@ mod probing;
 mod rates;
 mod receive_statistics;
 mod receiver_reports;
+mod reference_times;
 mod reported_loss;
 mod round_trip_time;
 mod sent_packets;
@@ -50,8 +52,12 @@ pub use receive_statistics::ReceiveStatistics;
 pub use receiver_reports::{
     MAX_REMB_SSRCS, MAX_STREAMS, REPORT_INTERVAL, ReceiverEstimate, ReceiverReports,
 };
+pub use reference_times::{MAX_REFERENCE_TIMES, ReferenceTimes};
 pub use reported_loss::MAX_REPORTED_STREAMS;
-pub use round_trip_time::{MAX_ROUND_TRIP_TIME, MAX_SENDER_REPORTS, RoundTripTimes};
+pub use round_trip_time::{
+    MAX_ROUND_TRIP_TIME, MAX_SENDER_REPORTS, REFERENCE_TIME_AFTER, REFERENCE_TIME_INTERVAL,
+    RoundTripTimes,
+};
 pub use sent_packets::{
     FeedbackSummary, MAX_SENT_PACKETS, PacketResult, ReceiveTime, SENT_PACKET_LIFETIME, SentPacket,
     SentPackets, SentPacketsCounters,

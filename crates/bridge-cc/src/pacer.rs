@@ -36,7 +36,7 @@ pub struct Pacer<T> {
     /// Bytes in all queues.
     queued: u64,
     /// `None`: nothing is paced.
-    rate: Option<Bitrate>,
+    pace: Option<Pace>,
     /// Bytes.
     debt: f64,
     /// Bytes, paid off by the target itself: all that was sent, of which padding is what is missing.
@@ -56,6 +56,19 @@ pub struct PacerCounters {
     pub overdue: u64,
 }
 
+/// A rate, and what follows from it for each packet.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    rate: Bitrate,
+    bytes_per_second: f64,
+    /// Bytes that may be owed and still another packet may go.
+    burst: f64,
+    /// Bytes: what the target is in the time between two looks at padding.
+    padding_burst: f64,
+    /// Bytes that are owed at most.
+    max_debt: f64,
+}
+
 #[derive(Clone, Debug)]
 struct Queued<T> {
     packet: T,
@@ -71,7 +84,7 @@ impl<T> Pacer<T> {
             retransmissions: VecDeque::new(),
             video: VecDeque::new(),
             queued: 0,
-            rate: None,
+            pace: None,
             debt: 0.0,
             padding_debt: 0.0,
             updated: now,
@@ -82,7 +95,7 @@ impl<T> Pacer<T> {
     /// What the peer's link takes; `None` if it is not known.
     pub fn set_target(&mut self, now: Timestamp, target: Option<Bitrate>) {
         self.pay_off(now);
-        self.rate = target.map(|target| target.scaled(PACING_FACTOR).max(MIN_RATE));
+        self.pace = target.map(|target| Pace::of(target.scaled(PACING_FACTOR).max(MIN_RATE)));
         self.limit_debt();
     }
 
@@ -163,13 +176,13 @@ impl<T> Pacer<T> {
         if self.is_empty() {
             return Timestamp::FAR_FUTURE;
         }
-        let Some(rate) = self.effective_rate() else { return self.updated };
-        let excess = self.debt - burst(rate);
+        let Some(pace) = self.effective_pace() else { return self.updated };
+        let excess = self.debt - pace.burst;
         if excess <= 0.0 {
             return self.updated;
         }
         // A byte more, so that rounding does not make it wait again.
-        let wait = time_for(DataSize::from_bytes(excess as u64 + 1), rate);
+        let wait = time_for(DataSize::from_bytes(excess as u64 + 1), pace.rate);
         (self.updated + wait).min(self.overdue())
     }
 
@@ -178,11 +191,11 @@ impl<T> Pacer<T> {
     /// (libwebrtc: `PacingController::PaddingToAdd`).
     pub fn padding_room(&mut self, now: Timestamp) -> DataSize {
         self.pay_off(now);
-        match self.rate {
+        match self.pace {
             _ if !self.is_empty() => DataSize::ZERO,
             None => DataSize::ZERO,
-            Some(rate) => {
-                let room = padding_burst(rate) - self.padding_debt.max(self.debt);
+            Some(pace) => {
+                let room = pace.padding_burst - self.padding_debt.max(self.debt);
                 DataSize::from_bytes(room.max(0.0) as u64)
             }
         }
@@ -205,7 +218,7 @@ impl<T> Pacer<T> {
 
     /// How long what waits takes to leave.
     pub fn backlog(&self) -> Duration {
-        self.effective_rate().map_or(Duration::ZERO, |rate| time_for(self.queued(), rate))
+        self.effective_pace().map_or(Duration::ZERO, |pace| time_for(self.queued(), pace.rate))
     }
 
     /// What happened so far.
@@ -230,21 +243,32 @@ impl<T> Pacer<T> {
     }
 
     fn may_send(&self) -> bool {
-        self.effective_rate().is_none_or(|rate| self.debt <= burst(rate))
+        self.effective_pace().is_none_or(|pace| self.debt <= pace.burst)
     }
 
     /// More than the target allows if so much waits that it would be late.
-    fn effective_rate(&self) -> Option<Bitrate> {
+    fn effective_pace(&self) -> Option<Pace> {
+        let pace = self.pace?;
+        if self.queued == 0 {
+            return Some(pace);
+        }
         let drain = self.queued().per(MAX_PACING_DELAY);
-        self.rate.map(|rate| rate.max(drain))
+        Some(if drain > pace.rate { Pace::of(drain) } else { pace })
     }
 
     fn pay_off(&mut self, now: Timestamp) {
+        if now <= self.updated {
+            return;
+        }
         let elapsed = now - self.updated;
-        self.updated = self.updated.max(now);
-        let paid = self.effective_rate().map_or(f64::INFINITY, |rate| bytes(rate, elapsed));
+        let paid = self
+            .effective_pace()
+            .map_or(f64::INFINITY, |pace| pace.bytes_per_second * elapsed.as_secs_f64());
+        self.updated = now;
         self.debt = (self.debt - paid).max(0.0);
-        let target = self.rate.map_or(f64::INFINITY, |rate| bytes(rate, elapsed) / PACING_FACTOR);
+        let target = self.pace.map_or(f64::INFINITY, |pace| {
+            pace.bytes_per_second * elapsed.as_secs_f64() / PACING_FACTOR
+        });
         self.padding_debt = (self.padding_debt - target).max(0.0);
     }
 
@@ -255,24 +279,24 @@ impl<T> Pacer<T> {
     }
 
     fn limit_debt(&mut self) {
-        let limit = self.rate.map_or(0.0, |rate| bytes(rate, MAX_DEBT));
+        let limit = self.pace.map_or(0.0, |pace| pace.max_debt);
         self.debt = self.debt.min(limit);
         self.padding_debt = self.padding_debt.min(limit);
     }
 }
 
-/// Bytes.
-fn burst(rate: Bitrate) -> f64 {
-    bytes(rate, BURST)
-}
-
-/// Bytes: what the target is in the time between two looks at padding.
-fn padding_burst(rate: Bitrate) -> f64 {
-    bytes(rate, PADDING_INTERVAL) / PACING_FACTOR
-}
-
-fn bytes(rate: Bitrate, time: Duration) -> f64 {
-    rate.bps_f64() / 8.0 * time.as_secs_f64()
+impl Pace {
+    fn of(rate: Bitrate) -> Self {
+        let bytes_per_second = rate.bps_f64() / 8.0;
+        let bytes = |time: Duration| bytes_per_second * time.as_secs_f64();
+        Self {
+            rate,
+            bytes_per_second,
+            burst: bytes(BURST),
+            padding_burst: bytes(PADDING_INTERVAL) / PACING_FACTOR,
+            max_debt: bytes(MAX_DEBT),
+        }
+    }
 }
 
 /// Less than libwebrtc's 2.5, which makes a queue of every key frame on a link that is used well; more

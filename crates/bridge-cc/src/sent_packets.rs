@@ -109,6 +109,17 @@ enum Fate {
     Done,
 }
 
+/// What a feedback said of packets, for its summary.
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrivals {
+    received: usize,
+    lost: usize,
+    first_sent: Option<Timestamp>,
+    last: Option<ReceiveTime>,
+    /// By how much the time of arrival is ahead of that of sending, at least.
+    least_lead: Option<i64>,
+}
+
 /// Maps reference times, which wrap after 12 days, onto one axis.
 #[derive(Clone, Copy, Debug, Default)]
 struct ReceiverClock {
@@ -159,7 +170,7 @@ impl SentPackets {
         results: &mut Vec<PacketResult>,
     ) -> FeedbackSummary {
         let mut arrival = self.clock.reference(now, feedback.reference_time);
-        let begin = results.len();
+        let mut arrivals = Arrivals::default();
         let mut highest = None;
         let Some(_) = self.unwrapper.highest() else {
             self.counters.unmatched += feedback.statuses().count() as u64;
@@ -173,6 +184,7 @@ impl SentPackets {
             let received = status.delta_ticks.map(|_| arrival);
             if let Some(result) = self.settle(sequence, received) {
                 highest = Some(sequence);
+                arrivals.add(&result);
                 results.push(result);
             } else if received.is_some() {
                 self.counters.unmatched += 1;
@@ -182,7 +194,7 @@ impl SentPackets {
             self.release(highest);
         }
         self.expire(now);
-        summarise(now, results.get(begin..).unwrap_or_default())
+        arrivals.summary(now)
     }
 
     /// Bytes that were sent and not told about yet.
@@ -226,7 +238,7 @@ impl SentPackets {
     /// Acknowledged packets leave as soon as no older one waits.
     fn expire(&mut self, now: Timestamp) {
         while let Some(entry) = self.history.front() {
-            if entry.fate != Fate::Done && now - entry.sent <= SENT_PACKET_LIFETIME {
+            if entry.fate != Fate::Done && now <= entry.sent + SENT_PACKET_LIFETIME {
                 break;
             }
             self.pop();
@@ -260,13 +272,11 @@ impl SentPackets {
     /// What was told about, and all before it, is no longer in flight.
     fn release(&mut self, highest: i64) {
         let from = self.released.map_or(self.first, |released| self.first.max(released + 1));
-        for sequence in from..=highest {
-            let entry = usize::try_from(sequence - self.first)
-                .ok()
-                .and_then(|index| self.history.get(index));
-            let size = entry.map_or(0, |entry| u64::from(entry.size));
-            self.in_flight = self.in_flight.saturating_sub(size);
-        }
+        let index = |sequence: i64| usize::try_from(sequence - self.first).unwrap_or(0);
+        let end = index(highest + 1).min(self.history.len());
+        let sizes = self.history.range(index(from).min(end)..end);
+        let size = sizes.map(|entry| u64::from(entry.size)).sum();
+        self.in_flight = self.in_flight.saturating_sub(size);
         self.released = Some(self.released.unwrap_or(highest).max(highest));
     }
 }
@@ -308,22 +318,33 @@ impl ReceiverClock {
     }
 }
 
-/// Only what arrived has a time.
-fn summarise(now: Timestamp, results: &[PacketResult]) -> FeedbackSummary {
-    let received = || results.iter().filter_map(|result| Some((result.packet, result.received?)));
-    let last = received().map(|(_, time)| time).max().unwrap_or_default();
-    let pending = |time| {
-        let micros = last.micros_since(time);
-        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-    };
-    let count = received().count();
-    FeedbackSummary {
-        max_feedback_rtt: received().map(|(packet, _)| now - packet.sent).max(),
-        propagation_rtt: received()
-            .map(|(packet, time)| (now - packet.sent).saturating_sub(pending(time)))
-            .min(),
-        received: count,
-        lost: results.len() - count,
+impl Arrivals {
+    fn add(&mut self, result: &PacketResult) {
+        let Some(received) = result.received else {
+            self.lost += 1;
+            return;
+        };
+        self.received += 1;
+        let sent = result.packet.sent;
+        // As nanoseconds on two axes: only differences of such have a meaning.
+        let lead = received.0.saturating_mul(1_000).saturating_sub_unsigned(sent.as_nanos());
+        self.first_sent = Some(self.first_sent.map_or(sent, |first| first.min(sent)));
+        self.last = self.last.max(Some(received));
+        self.least_lead = Some(self.least_lead.map_or(lead, |least| least.min(lead)));
+    }
+
+    /// A packet that was received before the last one has waited for the feedback since.
+    fn summary(&self, now: Timestamp) -> FeedbackSummary {
+        let propagation = self.least_lead.zip(self.last).map(|(lead, last)| {
+            let shift = last.0.saturating_mul(1_000).saturating_sub_unsigned(now.as_nanos());
+            Duration::from_nanos(u64::try_from(lead.saturating_sub(shift)).unwrap_or(0))
+        });
+        FeedbackSummary {
+            max_feedback_rtt: self.first_sent.map(|sent| now - sent),
+            propagation_rtt: propagation,
+            received: self.received,
+            lost: self.lost,
+        }
     }
 }
 

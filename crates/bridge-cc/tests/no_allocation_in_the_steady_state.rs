@@ -1,7 +1,5 @@
 //! Once its buffers have their size, estimating, pacing and padding do not allocate.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
 use bridge_cc::{
@@ -12,29 +10,8 @@ use bridge_cc::{
 use bridge_rtp::rtcp::{ReportBlock, RtcpCompound, RtcpPacket};
 use bridge_units::{Bitrate, DataSize, Timestamp};
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct CountingAllocator;
-
-#[expect(unsafe_code, reason = "counting allocations needs an allocator; it only forwards")]
-// SAFETY: every call is forwarded unchanged to the system's allocator.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: bridge_allocations::Counting = bridge_allocations::Counting;
 
 struct Downlink {
     now: Timestamp,
@@ -147,10 +124,10 @@ fn no_allocation_in_the_steady_state() {
         let mut downlink = Downlink::new(engine);
         // Long enough for every window, the ring of sender reports too.
         (0..60_000).for_each(|_| downlink.step());
-        let before = ALLOCATIONS.get();
+        let before = bridge_allocations::count();
         assert!(before > 0, "the allocator counts");
         (0..10_000).for_each(|_| downlink.step());
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{engine:?}");
+        assert_eq!(bridge_allocations::count() - before, 0, "{engine:?}");
         assert!(downlink.estimator.estimate().is_some());
     }
 }

@@ -6,8 +6,8 @@ use crate::endpoint::Endpoint;
 use crate::timers::Timer;
 use crate::video_sources::VideoSources;
 use bridge_media::{
-    Allocation, AllocationConfig, BandwidthAllocator, CandidateSource, LastN, MaxHeight,
-    SourceAllocation, SourceLayers,
+    Allocation, AllocationConfig, AllocationReason, BandwidthAllocator, CandidateSource, LastN,
+    LayerIndex, MaxHeight, SourceAllocation, SourceLayers,
 };
 use bridge_shard::{ForwardingProgram, SessionAction};
 use bridge_signaling::bridge_channel::{BridgeChannelMessage, ForwardedSources};
@@ -103,6 +103,21 @@ impl Conference {
         if let Some(endpoint) = self.endpoints.get_mut(id) {
             endpoint.video.allocator.handle_video_forwarded(now);
         }
+    }
+
+    /// Limits how many sources every receiver gets. Takes effect with each receiver's next run, which
+    /// comes within seconds: all at once would be the load that it is to take away.
+    pub fn set_bridge_last_n(&mut self, last_n: LastN) {
+        self.bridge_last_n = last_n;
+        for endpoint in self.endpoints.values_mut() {
+            endpoint.video.allocator.set_bridge_last_n(last_n);
+        }
+    }
+
+    /// How many video sources that endpoint gets which gets most; `None` without endpoints.
+    pub fn most_forwarded_sources(&self) -> Option<usize> {
+        let allocations = self.endpoints.values().map(|e| e.video.allocator.allocation());
+        allocations.map(|allocation| allocation.forwarded_sources().count()).max()
     }
 
     /// A source has other layers: those who want it think again.
@@ -220,13 +235,24 @@ fn run(
 /// What the receiver's shard is to do; `slots` is how many sources get SSRCs of the bridge's choice.
 fn program(allocation: &Allocation, slots: Option<LastN>) -> ForwardingProgram {
     let sources = allocation.sources.iter();
-    let targets = sources.filter(|s| s.is_forwarded()).map(|s| (s.source, s.target));
+    let targets = sources.filter_map(|source| Some((source.source, target(source)?)));
     ForwardingProgram {
         targets: targets.collect(),
         mapped: slots.map(|slots| mapped(allocation, slots)).unwrap_or_default(),
         target_bitrate: allocation.target_bitrate,
         ideal_bitrate: allocation.ideal_bitrate,
         oversending: allocation.is_oversending,
+    }
+}
+
+/// What is forwarded of a source. If nothing of it has come yet, that is its lowest layer: a receiver
+/// gets the key frame with which it begins, and the allocation raises it as soon as layers are known.
+/// JVB allocates before it forwards a source's first packet.
+fn target(source: &SourceAllocation) -> Option<LayerIndex> {
+    let is_awaited = source.reason == AllocationReason::NoLayers && source.video_type.is_enabled();
+    match source.is_forwarded() {
+        true => Some(source.target),
+        false => is_awaited.then_some(LayerIndex::new(0, 0, 0)),
     }
 }
 

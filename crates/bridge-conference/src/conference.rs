@@ -15,7 +15,7 @@ use crate::sources::SourceIds;
 use crate::speakers::Speakers;
 use crate::timers::{Timer, Timers};
 use crate::video_sources::VideoSources;
-use bridge_media::EndpointConnectivity;
+use bridge_media::{EndpointConnectivity, LastN};
 use bridge_shard::{
     ConferenceSnapshot, SessionAction, SessionCommand, SessionEvent, ShardCommand,
     SourceDescription, StreamDescription,
@@ -44,6 +44,8 @@ pub struct Conference {
     /// What the shards know of the streams.
     pub(crate) published: Option<Arc<ConferenceSnapshot>>,
     pub(crate) video: VideoSources,
+    /// Of all receivers, as the bridge's load has it.
+    pub(crate) bridge_last_n: LastN,
     pub(crate) speakers: Speakers,
     pub(crate) senders: Senders,
     pub(crate) connectivity: EndpointConnectivity<EndpointId>,
@@ -99,6 +101,7 @@ impl Conference {
             source_ids: SourceIds::default(),
             published: None,
             video: VideoSources::default(),
+            bridge_last_n: settings.allocation.bridge_last_n,
             speakers: Speakers::new(settings),
             senders: Senders::default(),
             connectivity: EndpointConnectivity::new(settings.connectivity),

@@ -29,6 +29,7 @@ mod environment;
 mod error;
 mod index;
 pub mod limits;
+mod load;
 mod media;
 mod progress;
 mod random;
@@ -58,5 +59,6 @@ pub use environment::{
 };
 pub use error::{ConnectError, RequestError};
 pub use index::{ConferenceIndex, NewConference};
+pub use load::{BridgeLoad, LastNReduction, LoadConfig};
 pub use random::Random;
 pub use shutdown::{Shutdown, ShutdownState, ShutdownTimes};

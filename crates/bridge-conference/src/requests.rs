@@ -102,7 +102,7 @@ impl Conference {
         let traits = EndpointTraits::of(element);
         let certificate = environment.certificate.current();
         let ice = local_ice(&settings.ufrag_prefix, session, controlling, &mut self.random);
-        let endpoint = Endpoint::new(
+        let mut endpoint = Endpoint::new(
             NewEndpoint {
                 id: element.id.clone(),
                 session,
@@ -118,6 +118,7 @@ impl Conference {
             },
             now,
         );
+        endpoint.video.allocator.set_bridge_last_n(self.bridge_last_n);
         self.endpoints.insert(element.id.clone(), endpoint);
         self.sessions.insert(session, element.id.clone());
         self.counters.endpoints_created += 1;

@@ -37,6 +37,7 @@ mod random;
 mod receiver;
 mod reception;
 mod report;
+mod report_json;
 mod run;
 mod scenario;
 mod sender;

@@ -155,6 +155,24 @@ impl Window {
         ratio(self.bridge_cpu()?.as_secs_f64(), self.length().as_secs_f64())
     }
 
+    /// CPU time of the bridge for each endpoint that joined.
+    pub(crate) fn bridge_cpu_millis_per_join(&self) -> Option<f64> {
+        let joins = self.end.connected.saturating_sub(self.begin.connected);
+        ratio(self.bridge_cpu()?.as_secs_f64() * 1e3, joins as f64)
+    }
+
+    /// Cores that each of the bridge's threads used, the busiest first, those that did little left
+    /// out: whether its load is spread evenly.
+    pub(crate) fn bridge_thread_ratios(&self) -> Vec<f64> {
+        let (Some(begin), Some(end)) = (self.begin.bridge, self.end.bridge) else {
+            return Vec::new();
+        };
+        let mut shares: Vec<f64> = end.threads_since(&begin).map(|time| self.share(time)).collect();
+        shares.retain(|share| *share >= LEAST_SHARE);
+        shares.sort_by(|one, other| other.total_cmp(one));
+        shares
+    }
+
     /// Cores that the generator used, all of them and the busiest thread's.
     pub(crate) fn generator_cpu_ratios(&self) -> (f64, f64) {
         let (begin, end) = (&self.begin.generator, &self.end.generator);
@@ -179,6 +197,9 @@ impl Window {
         self.end.received.wrong
     }
 }
+
+/// Of a core. Threads that use less have no part in forwarding.
+const LEAST_SHARE: f64 = 0.005;
 
 fn loss(lost: u64, came: u64) -> f64 {
     ratio(lost as f64, (lost + came) as f64).unwrap_or(0.0)
@@ -225,8 +246,18 @@ mod tests {
         assert!((cpu - 2_000_000.0 / 99_900.0).abs() < 1e-9);
         let (all, busiest) = window.generator_cpu_ratios();
         assert!((all - 0.2).abs() < 1e-9 && (busiest - 0.1).abs() < 1e-9);
+        let threads = window.bridge_thread_ratios();
+        assert!(threads.len() == 1 && (threads[0] - 0.1).abs() < 1e-9, "{threads:?}");
         // One core was busy, of which bridge and generator had a fifth each.
         assert!((window.other_cpu_ratio().unwrap() - 0.6).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_storm_has_a_cost_for_each_join() {
+        let (begin, mut end) = (sample(10, 0, 0), sample(20, 0, 0));
+        end.connected = 500;
+        let window = Window { begin, end, durations: Durations::new() };
+        assert!((window.bridge_cpu_millis_per_join().unwrap() - 4.0).abs() < 1e-9);
     }
 
     #[test]
@@ -248,5 +279,7 @@ mod tests {
         };
         assert_eq!(window.loss_ratio(), 0.0);
         assert_eq!(window.bridge_cpu_micros_per_packet_out(), None);
+        assert_eq!(window.bridge_cpu_millis_per_join(), None);
+        assert!(window.bridge_thread_ratios().is_empty());
     }
 }

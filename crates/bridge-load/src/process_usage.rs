@@ -25,11 +25,18 @@ impl ProcessUsage {
 
     /// CPU time since `earlier` of the thread that used most.
     pub(crate) fn busiest_since(&self, earlier: &Self) -> Duration {
-        let used = self.threads.iter().map(|(id, cpu)| {
+        self.threads_since(earlier).max().unwrap_or_default()
+    }
+
+    /// CPU time since `earlier` of each thread.
+    pub(crate) fn threads_since<'a>(
+        &'a self,
+        earlier: &'a Self,
+    ) -> impl Iterator<Item = Duration> + 'a {
+        self.threads.iter().filter(|(id, _)| *id != 0).map(|(id, cpu)| {
             let before = earlier.threads.iter().find(|(known, _)| known == id);
             cpu.saturating_sub(before.map_or(Duration::ZERO, |(_, cpu)| *cpu))
-        });
-        used.max().unwrap_or_default()
+        })
     }
 
     fn read(directory: &str) -> Option<Self> {

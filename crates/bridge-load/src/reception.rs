@@ -114,6 +114,8 @@ pub(crate) struct ReceptionCounts {
     pub(crate) audio_lost: u64,
     /// Those of them that came as retransmissions.
     pub(crate) recovered: u64,
+    /// Packets that came so late that they are not followed any more: they stay lost.
+    pub(crate) late: u64,
     /// Packets that were opened and compared.
     pub(crate) opened: u64,
     pub(crate) wrong: WrongCounts,
@@ -132,6 +134,7 @@ impl ReceptionCounts {
         self.lost += other.lost;
         self.audio_lost += other.audio_lost;
         self.recovered += other.recovered;
+        self.late += other.late;
         self.opened += other.opened;
         self.wrong.add(&other.wrong);
     }
@@ -193,7 +196,10 @@ impl Reception {
             counts.lost += u64::from(count);
             return Some(Hole { first, count });
         }
-        if stream.fill(sequence) {
+        if stream.is_too_old(sequence) {
+            // Nobody can tell whether it came before. Its number stays among the lost.
+            counts.late += 1;
+        } else if stream.fill(sequence) {
             counts.lost = counts.lost.saturating_sub(u64::from(!tolerant));
         } else {
             counts.wrong.count(Wrong::Duplicate);
@@ -265,6 +271,10 @@ impl Continuity {
         !self.is_ahead(sequence) && (behind >= WINDOW || self.has(sequence))
     }
 
+    const fn is_too_old(&self, sequence: u16) -> bool {
+        !self.is_ahead(sequence) && self.highest.wrapping_sub(sequence) >= WINDOW
+    }
+
     const fn is_ahead(&self, sequence: u16) -> bool {
         sequence.wrapping_sub(self.highest).cast_signed() > 0
     }
@@ -286,9 +296,9 @@ const fn place(sequence: u16) -> (usize, u64) {
     ((sequence % WINDOW) as usize / 64, 1 << (sequence % 64))
 }
 
-/// How far back packets are followed: half a second of the fastest streams. It divides the range of
-/// sequence numbers.
-const WINDOW: u16 = 512;
+/// How far back packets are followed: a second and a half of the fastest streams, as long as an
+/// overloaded bridge may hold a packet back. It divides the range of sequence numbers.
+const WINDOW: u16 = 4_096;
 const WORDS: usize = WINDOW as usize / 64;
 /// More than a bridge forwards to one endpoint; further ones are counted but not followed.
 const MAX_STREAMS: usize = 16_384;
@@ -317,8 +327,8 @@ mod tests {
             (&[1, 2, 2], 0, 1),
             (&[1, 2, 5, 4, 4], 1, 1),
             (&[1, 2, 200, 3], 196, 0),
-            (&[1, 2, 1_000, 999, 488, 489, 3], 995, 2),
-            (&[1, 600, 88, 89], 597, 1),
+            (&[1, 2, 5_000, 4_999, 904, 905, 3], 4_995, 0),
+            (&[1, 4_500, 404, 405, 405], 4_497, 1),
             (&[65_000, 10, 65_200, 9, 65_535, 0, 65_199, 0], 540, 1),
         ] {
             assert_eq!(counts(sequences, false), (lost, wrong), "{sequences:?}");
@@ -344,6 +354,15 @@ mod tests {
         }
         assert!(!reception.knows(8, 3));
         assert_eq!((counts.lost, counts.recovered, counts.wrong.total()), (2, 1, 0));
+    }
+
+    #[test]
+    fn what_is_too_old_is_late_and_not_wrong() {
+        let (mut reception, mut counts) = (Reception::default(), ReceptionCounts::default());
+        for sequence in [1, WINDOW + 2, 2, 2, 3, 3] {
+            reception.note(7, sequence, false, &mut counts);
+        }
+        assert_eq!((counts.late, counts.wrong.total()), (2, 1));
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use crate::arguments::Arguments;
 use crate::command::Durations;
 use crate::histogram::Histogram;
@@ -71,6 +69,8 @@ pub struct Report {
     pub packets_lost: u64,
     /// Those of them that came as retransmissions.
     pub packets_recovered: u64,
+    /// Packets that came too late to tell whether they came before; they count as lost.
+    pub packets_late: u64,
     /// Packets of the retransmission format that came.
     pub retransmissions: u64,
     /// Packets of padding that came.
@@ -81,6 +81,10 @@ pub struct Report {
     pub feedback_sent: u64,
     /// Messages on bridge channels that came.
     pub channel_messages: u64,
+    /// CPU time of the bridge for each endpoint that joined, with its share of the media: in a storm.
+    pub bridge_cpu_ms_per_join: Option<f64>,
+    /// Cores that each of the bridge's threads used, the busiest first.
+    pub bridge_thread_ratios: Vec<f64>,
     /// What was wrong, by name.
     pub error_kinds: Vec<(&'static str, u64)>,
     /// Each second.
@@ -188,11 +192,17 @@ impl Report {
             packets_opened: after.received.opened,
             packets_lost: after.received.lost,
             packets_recovered: after.received.recovered,
+            packets_late: after.received.late,
             retransmissions: after.received.retransmissions,
             padding: after.received.padding,
             packets_asked: after.received.asked,
             feedback_sent: after.received.feedback,
             channel_messages: after.received.messages,
+            bridge_cpu_ms_per_join: match arguments.scenario {
+                Scenario::JoinStorm => window.bridge_cpu_millis_per_join(),
+                _ => None,
+            },
+            bridge_thread_ratios: window.bridge_thread_ratios(),
             error_kinds: wrong.iter().collect(),
             series: Vec::new(),
             steps: Vec::new(),
@@ -256,62 +266,6 @@ impl Report {
         self.steps.iter().take_while(|step| step.is_good).last()
     }
 
-    /// The result for machines.
-    pub fn to_json(&self) -> Value {
-        let kinds: Map<String, Value> = self
-            .error_kinds
-            .iter()
-            .map(|(name, count)| ((*name).into(), (*count).into()))
-            .collect();
-        json!({
-            "scenario": self.scenario,
-            "bridge": self.bridge,
-            "endpoints": self.endpoints,
-            "measured_s": self.measured.as_secs_f64(),
-            "packets_in": self.packets_in,
-            "packets_out": self.packets_out,
-            "packets_in_per_second": self.per_second(self.packets_in),
-            "packets_out_per_second": self.per_second(self.packets_out),
-            "bytes_out": self.bytes_out,
-            "loss_ratio": self.loss_ratio,
-            "loss_before_repair_ratio": self.loss_before_repair_ratio,
-            "delivered_ratio": self.delivered_ratio,
-            "bridge_cpu_us_per_packet_out": self.bridge_cpu_us_per_packet_out,
-            "bridge_cpu_ratio": self.bridge_cpu_ratio,
-            "bridge_rss_bytes": self.bridge_rss_bytes,
-            "bridge_rss_bytes_per_endpoint": self.bridge_rss_bytes_per_endpoint,
-            "bridge_rss_bytes_per_hour": self.bridge_rss_bytes_per_hour,
-            "delay_us": {
-                "first": self.delay_first.to_json(1e6),
-                "last": self.delay_last.to_json(1e6),
-                "any": self.delay_any.to_json(1e6),
-            },
-            "join_ms": self.join.to_json(1e3),
-            "first_media_ms": self.first_media.to_json(1e3),
-            "generator_cpu_ratio": self.generator_cpu_ratio,
-            "generator_busiest_thread_ratio": self.generator_busiest_thread_ratio,
-            "other_cpu_ratio": self.other_cpu_ratio,
-            "generator_late": self.generator_late,
-            "generator_is_bottleneck": self.is_generator_bottleneck(),
-            "packets_opened": self.packets_opened,
-            "packets_lost": self.packets_lost,
-            "packets_recovered": self.packets_recovered,
-            "retransmissions": self.retransmissions,
-            "padding": self.padding,
-            "packets_asked": self.packets_asked,
-            "feedback_sent": self.feedback_sent,
-            "channel_messages": self.channel_messages,
-            "warnings": self.warnings(),
-            "errors": self.errors(),
-            "error_kinds": kinds,
-            "highest_good_step": self.highest_good().copied().map(Step::to_json),
-            "steps": self.steps.iter().copied().map(Step::to_json).collect::<Vec<_>>(),
-            "overload": self.overload.map(Overload::to_json),
-            "series": self.series.iter().copied().map(Point::to_json).collect::<Vec<_>>(),
-            "passed": self.passed(),
-        })
-    }
-
     /// A count as a rate.
     pub(crate) fn per_second(&self, count: u64) -> f64 {
         ratio(count as f64, self.measured.as_secs_f64()).unwrap_or(0.0)
@@ -325,12 +279,6 @@ impl Quantiles {
             p99: histogram.quantile(0.99),
             p999: histogram.quantile(0.999),
         }
-    }
-
-    /// In units of which a second has `units`.
-    fn to_json(self, units: f64) -> Value {
-        let number = |value: Option<Duration>| value.map(|value| value.as_secs_f64() * units);
-        json!({ "p50": number(self.p50), "p99": number(self.p99), "p999": number(self.p999) })
     }
 }
 
@@ -347,19 +295,6 @@ impl Point {
             bridge_rss_bytes: second.end.bridge.map(|usage| usage.resident),
             generator_cpu_ratio: second.generator_cpu_ratios().0,
         }
-    }
-
-    fn to_json(self) -> Value {
-        json!({
-            "at_s": self.at,
-            "packets_in_per_second": self.packets_in,
-            "packets_out_per_second": self.packets_out,
-            "loss_ratio": self.loss_ratio,
-            "delay_p99_us": self.delay_p99_us,
-            "bridge_cpu_ratio": self.bridge_cpu_ratio,
-            "bridge_rss_bytes": self.bridge_rss_bytes,
-            "generator_cpu_ratio": self.generator_cpu_ratio,
-        })
     }
 }
 
@@ -402,18 +337,6 @@ impl Step {
             bridge_cpu_us_per_packet_out: None,
             is_good: failed == 0.0 && p99.is_some_and(|p99| p99 <= MAX_JOIN_TIME),
         }
-    }
-
-    fn to_json(self) -> Value {
-        json!({
-            "rate": self.rate,
-            "reached_per_second": self.reached,
-            "loss_ratio": self.loss_ratio,
-            "delivered_ratio": self.delivered_ratio,
-            "p99_us": self.p99.map(|p99| p99.as_secs_f64() * 1e6),
-            "bridge_cpu_us_per_packet_out": self.bridge_cpu_us_per_packet_out,
-            "good": self.is_good,
-        })
     }
 }
 
@@ -485,6 +408,8 @@ const BOTTLENECK_RATIO: f64 = 0.7;
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// A report with something in every field.

@@ -79,7 +79,9 @@ pub(crate) fn rows(report: &Report) -> Vec<(&'static str, String)> {
         ("padding", report.padding.to_string()),
         ("feedback sent", report.feedback_sent.to_string()),
         ("bridge CPU", number(report.bridge_cpu_us_per_packet_out, "us per packet out")),
+        ("bridge CPU of a join", number(report.bridge_cpu_ms_per_join, "ms")),
         ("bridge cores", number(report.bridge_cpu_ratio, "")),
+        ("bridge cores by thread", shares(&report.bridge_thread_ratios)),
         ("bridge memory", number(report.bridge_rss_bytes.map(|bytes| bytes as f64 / 1e6), "MB")),
         (
             "bridge memory per endpoint",
@@ -142,6 +144,10 @@ fn rate(report: &Report, count: u64) -> String {
 fn quantiles(quantiles: &Quantiles) -> String {
     let [p50, p99, p999] = [quantiles.p50, quantiles.p99, quantiles.p999].map(milliseconds);
     format!("p50 {p50}, p99 {p99}, p99.9 {p999}")
+}
+
+fn shares(shares: &[f64]) -> String {
+    shares.iter().map(|share| format!("{share:.2}")).collect::<Vec<_>>().join(" ")
 }
 
 fn line(table: &mut String, text: &str) {

@@ -31,6 +31,17 @@ struct Block {
     seen: u64,
 }
 
+impl Block {
+    /// The number of `index` in this block, not shifted.
+    fn rank(&self, index: i64) -> i64 {
+        let dropped = match self.dropped {
+            0 => 0,
+            dropped => i64::from((dropped & below(index)).count_ones()),
+        };
+        index - self.dropped_before - dropped
+    }
+}
+
 impl<const BLOCKS: usize> Renumbering<BLOCKS> {
     /// Every item keeps its number until one is dropped.
     pub const fn new() -> Self {
@@ -47,10 +58,13 @@ impl<const BLOCKS: usize> Renumbering<BLOCKS> {
     /// it was taken out before.
     pub fn forward(&mut self, index: i64) -> Option<i64> {
         self.advance(index);
-        let number = self.number(index)?;
-        if let Some(block) = self.block_mut(index) {
-            block.seen |= bit(index);
+        let (floor, shift) = (self.floor, self.shift);
+        let block = self.block_mut(index)?;
+        if index < floor || block.dropped & bit(index) != 0 {
+            return None;
         }
+        block.seen |= bit(index);
+        let number = block.rank(index) + shift;
         self.highest_forwarded = self.highest_forwarded.max(Some(index));
         Some(number)
     }
@@ -103,8 +117,9 @@ impl<const BLOCKS: usize> Renumbering<BLOCKS> {
 
     /// The number of an item, if it has one.
     pub fn number(&self, index: i64) -> Option<i64> {
-        let taken_out = self.block(index)?.dropped & bit(index) != 0;
-        if index < self.floor || taken_out { None } else { self.rank(index) }
+        let block = self.block(index)?;
+        let is_taken_out = block.dropped & bit(index) != 0;
+        (index >= self.floor && !is_taken_out).then(|| block.rank(index) + self.shift)
     }
 
     /// The item that has a number, if it is remembered.
@@ -139,9 +154,7 @@ impl<const BLOCKS: usize> Renumbering<BLOCKS> {
     pub const WINDOW: i64 = BLOCKS as i64 * BLOCK_LEN;
 
     fn rank(&self, index: i64) -> Option<i64> {
-        let block = self.block(index)?;
-        let dropped = i64::from((block.dropped & below(index)).count_ones());
-        Some(index - block.dropped_before - dropped + self.shift)
+        Some(self.block(index)?.rank(index) + self.shift)
     }
 
     fn take_out(&mut self, index: i64) {

@@ -84,6 +84,20 @@ fn it_runs_every_five_seconds_after_any_run() {
 }
 
 #[test]
+fn what_is_suspended_is_thought_of_again_after_a_second() {
+    let sources = cameras();
+    let mut receiver = settled(&sources, 10);
+    assert!(receiver.allocator.allocation().has_suspended_sources);
+    let soon = receiver.now + Duration::from_millis(1_005);
+    assert_eq!(receiver.allocator.poll_timeout(), soon);
+    receiver.allocator.handle_estimate(Bitrate::from_kbps(5_000));
+    receiver.allocate(&sources);
+    assert!(!receiver.allocator.allocation().has_suspended_sources);
+    let later = receiver.now + Duration::from_millis(5_005);
+    assert_eq!(receiver.allocator.poll_timeout(), later);
+}
+
+#[test]
 fn each_cause_is_due_at_once_and_named() {
     let sources = cameras();
     let mut receiver = settled(&sources, 1000);

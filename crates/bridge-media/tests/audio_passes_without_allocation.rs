@@ -1,8 +1,6 @@
 //! Once streams and speakers are known, audio passes without allocation: levels, silence, loudness
 //! and redundancy.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
 use bridge_media::{
@@ -12,29 +10,8 @@ use bridge_media::{
 use bridge_rtp::AudioLevel;
 use bridge_units::{EndpointId, Timestamp};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[expect(unsafe_code, reason = "counting allocations needs an allocator; it only forwards")]
-// SAFETY: every call is forwarded unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: bridge_allocations::Counting = bridge_allocations::Counting;
 
 #[test]
 fn packets_pass_without_allocation() {
@@ -43,10 +20,10 @@ fn packets_pass_without_allocation() {
     let mut stripped = RedStream::new();
     let config = RedConfig::default();
     let mut out = [0; 1_200];
-    let (mut written, mut emitted) = (0, 0);
+    let (mut written, mut emitted, mut before) = (0, 0, 0);
     for n in 0..3_000_u16 {
         if n == 1_000 {
-            ALLOCATIONS.set(0);
+            before = bridge_allocations::count();
         }
         let is_silent = n % 100 > 60;
         let level = AudioLevel { level: if is_silent { 127 } else { 30 }, voice_activity: true };
@@ -66,7 +43,7 @@ fn packets_pass_without_allocation() {
         let packet = AudioPacket { payload_type: 112, payload: &out[..len], ..packet };
         let _ = stripped.strip(&packet, |_| emitted += 1);
     }
-    assert_eq!(ALLOCATIONS.get(), 0);
+    assert_eq!(bridge_allocations::count() - before, 0);
     assert!(written > 100_000 && emitted > 1_000);
 }
 
@@ -77,11 +54,12 @@ fn levels_are_taken_without_allocation() {
     let mut activity = SpeechActivity::new(SpeechActivityConfig::default());
     let config = LoudestConfig { route_loudest_only: true, ..LoudestConfig::default() };
     let mut loudest = LoudestSpeakers::new(config);
+    let mut before = 0;
     endpoints.iter().for_each(|id| assert!(activity.add_endpoint(id.clone())));
     for step in 0..200_u64 {
         let now = Timestamp::from_millis(step * 20);
         if step == 100 {
-            ALLOCATIONS.set(0);
+            before = bridge_allocations::count();
         }
         for (n, id) in (0_u64..).zip(&endpoints) {
             let level = u8::try_from((n + step / 50) % 128).unwrap();
@@ -91,5 +69,6 @@ fn levels_are_taken_without_allocation() {
         activity.handle_timeout(now);
         loudest.handle_timeout(now - Duration::from_millis(1));
     }
-    assert!(ALLOCATIONS.get() < 20, "{}", ALLOCATIONS.get());
+    let allocations = bridge_allocations::count() - before;
+    assert!(allocations < 20, "{allocations}");
 }

@@ -2,38 +2,14 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use bridge_media::{
     AllocationConfig, AllocationSettings, CandidateSource, LastN, LayerIndex, VideoType,
 };
 use bridge_units::Bitrate;
 use common::allocation::{RATES_A, Receiver, Sent, UNLIMITED, height, layer, stage, tiles};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[expect(unsafe_code, reason = "counting allocations needs an allocator; it only forwards")]
-// SAFETY: every call is forwarded unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: bridge_allocations::Counting = bridge_allocations::Counting;
 
 fn cameras(count: usize) -> Vec<Sent> {
     (0..count).map(|n| Sent::camera(&format!("endpoint{n}"), RATES_A)).collect()
@@ -60,12 +36,12 @@ fn runs_use_no_new_memory() {
         receiver.allocator.handle_estimate(Bitrate::from_kbps(kbps));
         receiver.allocator.allocate(receiver.now, &candidates);
     }
-    ALLOCATIONS.set(0);
+    let before = bridge_allocations::count();
     for n in 0..200 {
         receiver.allocator.handle_estimate(Bitrate::from_kbps(n * 50));
         receiver.allocator.allocate(receiver.now, &candidates);
     }
-    assert_eq!(ALLOCATIONS.get(), 0);
+    assert_eq!(bridge_allocations::count() - before, 0);
     assert!(receiver.allocator.allocation().forwarded_sources().count() > 10);
 }
 

@@ -2,9 +2,6 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use bridge_media::{
     LayerIndex, MissingPackets, RewritableSource, SourceHistory, SsrcRewriting, SsrcRewritingConfig,
 };
@@ -12,29 +9,8 @@ use bridge_units::SourceId;
 use common::vp8::Vp8Sender;
 use common::{Bridge, at_ms};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[expect(unsafe_code, reason = "counting allocations needs an allocator; it only forwards")]
-// SAFETY: every call is forwarded unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: bridge_allocations::Counting = bridge_allocations::Counting;
 
 const SOURCE: SourceId = SourceId(1);
 
@@ -52,10 +28,10 @@ fn packets_pass_without_allocation() {
     let mut rewriting =
         SsrcRewriting::new(SsrcRewritingConfig { audio_limit: 0, video_limit: 1, mid_demux: true });
     rewriting.set_video_sources(&[RewritableSource { id: SOURCE, ssrc: 1_000 }], || 1);
-    let mut forwarded = 0;
+    let (mut forwarded, mut before) = (0, 0);
     for (n, (parsed, packet)) in packets.iter().enumerate() {
         if n == packets.len() / 2 {
-            ALLOCATIONS.set(0);
+            before = bridge_allocations::count();
         }
         let is_lost = n % 50 == 7;
         if parsed.encoding == 1 && !is_lost {
@@ -78,7 +54,7 @@ fn packets_pass_without_allocation() {
             assert!(bridge.projection.rewrite_again(parsed).is_some());
         }
     }
-    assert_eq!(ALLOCATIONS.get(), 0);
+    assert_eq!(bridge_allocations::count() - before, 0);
     assert!(forwarded > 1_000);
     assert!(history.get(at_ms(0), 0).is_none());
 }

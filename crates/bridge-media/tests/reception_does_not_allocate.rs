@@ -4,9 +4,6 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use bridge_rtp::RtpHeader;
 use bridge_units::Timestamp;
 use common::Packet;
@@ -14,29 +11,8 @@ use common::dependency::DependencySender;
 use common::endpoint::{AV1, Rtp, SSRCS, reception};
 use common::vp8::Vp8Sender;
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[expect(unsafe_code, reason = "counting allocations needs an allocator; it only forwards")]
-// SAFETY: every call is forwarded unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: bridge_allocations::Counting = bridge_allocations::Counting;
 
 /// Sound, padding, losses and retransmissions between the video packets, in bytes.
 fn traffic(packets: &[Packet]) -> Vec<(Timestamp, Vec<u8>)> {
@@ -64,19 +40,20 @@ fn passes_without_allocation(packets: &[Packet]) {
     let half = traffic.len() / 2;
     let mut received = 0;
     let mut asked = 0;
+    let (mut before, mut reported) = (0, 0);
     for (n, (now, bytes)) in traffic.iter_mut().enumerate() {
         if n == half {
-            ALLOCATIONS.set(0);
+            (before, reported) = (bridge_allocations::count(), 0);
         }
         let header = RtpHeader::parse(bytes).unwrap();
         received += usize::from(reception.handle_rtp(*now, bytes, &header).is_ok());
         reception.poll_nack(*now, None, |_, numbers| asked += numbers.count());
-        let before = ALLOCATIONS.get();
         // Reports are not per packet.
+        let without_report = bridge_allocations::count();
         while reception.poll_layers(*now).is_some() {}
-        ALLOCATIONS.set(before);
+        reported += bridge_allocations::count() - without_report;
     }
-    assert_eq!(ALLOCATIONS.get(), 0);
+    assert_eq!(bridge_allocations::count() - before - reported, 0);
     assert!(received > half && asked > 10, "{received} {asked}");
 }
 

@@ -87,7 +87,7 @@ shard_counters! {
     dropped_dtls,
     /// Datagrams that are neither STUN, DTLS, RTP nor RTCP.
     dropped_unknown_protocol,
-    /// Media before keys.
+    /// Media before keys that was more than can wait for them.
     dropped_no_keys,
     /// Malformed RTP headers.
     dropped_rtp_malformed,

@@ -75,6 +75,8 @@ pub struct Snapshot {
     pub drain: bool,
     /// Load from 0 to 1, may exceed it.
     pub stress: f64,
+    /// The share of time that the host took from the processors, if it is looked at.
+    pub cpu_steal: Option<f64>,
     /// What Jicofo adds to the stress for each endpoint that it places here.
     pub average_participant_stress: f64,
     /// Threads of the process.
@@ -309,6 +311,10 @@ impl Snapshot {
         .into_iter()
         .map(|(name, help, value)| Family::new(Kind::Gauge, name, help, value))
         .collect();
+        if let Some(steal) = self.cpu_steal {
+            let help = "CPU steal fraction (from 0 to 1).";
+            gauges.push(Family::new(Kind::Gauge, "cpu_steal", help, steal));
+        }
         if let Some(region) = &self.region {
             gauges.push(Family::info("region", "Region.", region));
         }

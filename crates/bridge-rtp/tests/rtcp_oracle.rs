@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bridge_rtp::rtcp::{
-    FirEntry, ReportBlock, RtcpCompound, RtcpPacket, RtcpWriter, SenderInfo,
-    TransportFeedbackBuilder,
+    ExtendedBlock, FirEntry, ReferenceAnswer, ReportBlock, RtcpCompound, RtcpPacket, RtcpWriter,
+    SenderInfo, TransportFeedbackBuilder,
 };
 use bridge_units::{Bitrate, Timestamp};
 use proptest::prelude::*;
@@ -12,6 +12,9 @@ use rtcp_types::prelude::*;
 use rtcp_types::{
     App, Bye, Compound, Fir, Nack, PayloadFeedback, Pli, ReceiverReport, Sdes, SdesChunk, SdesItem,
     SenderReport, TransportFeedback, Twcc, TwccPacketStatus, Xr,
+};
+use rtcp_types::{
+    DelaySinceLastReceiverReport, DelaySinceLastReceiverReportBlock, ReceiverReferenceTime,
 };
 
 fn block(seed: u32) -> ReportBlock {
@@ -132,6 +135,41 @@ fn packets_of_others_are_understood() {
     assert_eq!(xr.sender_ssrc, 8);
     assert_eq!(bye.ssrcs().collect::<Vec<_>>(), [5, 6]);
     assert_eq!(bye.reason, Some(&b"bye"[..]));
+}
+
+#[test]
+fn extended_reports_are_byte_equal() {
+    let reference = ReceiverReferenceTime::builder().ntp_timestamp(0x0123_4567_89ab_cdef);
+    let answer = |seed: u32| ReferenceAnswer {
+        ssrc: seed,
+        last_reference: seed.wrapping_mul(7_919),
+        delay: seed.wrapping_mul(65_537),
+    };
+    let sub_block = |answer: &ReferenceAnswer| {
+        DelaySinceLastReceiverReportBlock::builder()
+            .ssrc(answer.ssrc)
+            .last_receiver_report(answer.last_reference)
+            .delay_since_last_receiver_report_timestamp(answer.delay)
+    };
+    let answers = [answer(1), answer(2), answer(0xffff_fff0)];
+    let delays = answers.iter().fold(DelaySinceLastReceiverReport::builder(), |block, answer| {
+        block.add_block(sub_block(answer))
+    });
+    let oracle = oracle_bytes(Xr::builder().sender_ssrc(42).add_block(reference).add_block(delays));
+    let time = 0x0123_4567_89ab_cdef;
+    let ours = built(|writer| writer.extended_report(42, Some(time), &answers).unwrap());
+    assert_eq!(ours, oracle);
+    let compound = RtcpCompound::parse(&oracle).unwrap();
+    let (RtcpPacket::ExtendedReport(report), _) = compound.packets().next().unwrap() else {
+        panic!("extended report");
+    };
+    let blocks: Vec<_> = report.blocks().collect();
+    let [ExtendedBlock::ReferenceTime(read), ExtendedBlock::Answers(delays)] = blocks[..] else {
+        panic!("{blocks:?}");
+    };
+    assert_eq!((report.sender_ssrc, read), (42, time));
+    assert_eq!(delays.iter().collect::<Vec<_>>(), answers);
+    assert!(built(|writer| writer.extended_report(42, None, &[]).unwrap()).is_empty());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a shard knows of a conference: its streams, and which of its sessions live here.
 
+use crate::audio_levels::{AudioLevels, SpareLevels};
 use crate::control::{AudioLevel, ConferenceSnapshot, SourceDescription};
 use crate::directory::{Directory, Presence};
 use crate::packet_batch::{PacketBatch, PlainPacket};
@@ -29,7 +30,7 @@ pub(crate) struct LocalConference {
     pub(crate) kept: Vec<bool>,
     /// Recent packets, to be sent again or later.
     pub(crate) stored: StoredPackets,
-    levels: Vec<AudioLevel>,
+    levels: AudioLevels,
 }
 
 impl LocalConference {
@@ -51,11 +52,18 @@ pub(crate) struct LocalConferences {
     touched: Vec<ConferenceId>,
     /// Conferences with levels to tell, and when.
     loud: Vec<(Timestamp, ConferenceId)>,
+    spare_levels: Arc<SpareLevels>,
 }
 
 impl LocalConferences {
     pub(crate) fn new(shard: ShardId) -> Self {
-        Self { shard, by_id: FxHashMap::default(), touched: Vec::new(), loud: Vec::new() }
+        Self {
+            shard,
+            by_id: FxHashMap::default(),
+            touched: Vec::new(),
+            loud: Vec::new(),
+            spare_levels: SpareLevels::new(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -86,20 +94,16 @@ impl LocalConferences {
     ) {
         let Some(conference) = self.by_id.get_mut(&packet.conference) else { return };
         if conference.levels.is_empty() {
+            conference.levels = AudioLevels::of(&self.spare_levels);
             self.loud.push((now + LEVELS_INTERVAL, packet.conference));
         }
-        if conference.levels.len() < MAX_LEVELS {
-            let session = packet.sender;
-            let level = AudioLevel { session, source, level: level.level, received: now };
-            conference.levels.push(level);
-        }
+        let session = packet.sender;
+        let level = AudioLevel { session, source, level: level.level, received: now };
+        conference.levels.push(level, MAX_LEVELS);
     }
 
     /// Levels that have been collected for long enough.
-    pub(crate) fn poll_levels(
-        &mut self,
-        now: Timestamp,
-    ) -> Option<(ConferenceId, Vec<AudioLevel>)> {
+    pub(crate) fn poll_levels(&mut self, now: Timestamp) -> Option<(ConferenceId, AudioLevels)> {
         // In the order of their beginnings, since all are collected for the same time.
         while self.loud.first().is_some_and(|(due, _)| *due <= now) {
             let (_, id) = self.loud.remove(0);
@@ -219,7 +223,7 @@ impl LocalConferences {
             pending: Vec::new(),
             kept: Vec::new(),
             stored: StoredPackets::default(),
-            levels: Vec::new(),
+            levels: AudioLevels::default(),
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Commands and events travel through bounded queues in batches. Nothing here is per packet.
 
+use crate::audio_levels::AudioLevels;
 use bridge_dtls::{Certificate, DtlsVersion};
 use bridge_media::{LayerIndex, SourceLayers, VideoType};
 use bridge_srtp::Profile;
@@ -297,7 +298,7 @@ pub enum SessionEventKind {
     SourceLayers(SourceId, Box<SourceLayers>),
     /// How loud the shard's members of the conference were, in the order of arrival; the session is
     /// any one of them.
-    AudioLevels(Vec<AudioLevel>),
+    AudioLevels(AudioLevels),
     /// What the session's downlink takes, when it changed by a few percent; `None` if it is not known.
     Estimate(Option<Bitrate>),
     /// The first video packet was sent to the session.

@@ -122,6 +122,9 @@ impl Shard {
     ) {
         self.current = self.sessions.get(slot).map(|session| session.id);
         match kind {
+            PacketKind::Rtp | PacketKind::Rtcp if !self.has_keys(slot) => {
+                self.hold(slot, arrival.bytes);
+            }
             PacketKind::Rtp => self.handle_rtp(now, slot, arrival.bytes, sink),
             PacketKind::Rtcp => self.handle_rtcp(now, slot, arrival.bytes, sink),
             PacketKind::Stun => self.handle_stun(now, slot, &arrival, sink),
@@ -130,6 +133,37 @@ impl Shard {
         }
         if arrival.arrived_on != self.id {
             self.follow(now, slot, &arrival, sink);
+        }
+    }
+
+    fn has_keys(&self, slot: usize) -> bool {
+        self.sessions.get(slot).is_some_and(|session| session.connected)
+    }
+
+    /// Keeps media until there are keys.
+    fn hold(&mut self, slot: usize, packet: &[u8]) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        self.counters.dropped_no_keys += session.early.hold(packet);
+    }
+
+    /// Takes up the media that came before the keys.
+    pub(crate) fn release_early_media(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        sink: &mut dyn EgressSink,
+    ) {
+        let Some(session) = self.sessions.get_mut(slot).filter(|session| session.connected) else {
+            return;
+        };
+        if session.early.is_empty() {
+            return;
+        }
+        for mut packet in session.early.take() {
+            match PacketKind::classify(&packet) {
+                PacketKind::Rtcp => self.handle_rtcp(now, slot, &mut packet, sink),
+                _ => self.handle_rtp(now, slot, &mut packet, sink),
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 //!
 //! Sender reports go to the receivers as each of them needs them. Key-frame requests go to the
 //! sender of the stream, wherever its session lives. NACKs are answered from what is kept. Receiver
-//! reports, transport-wide feedback and REMB tell what the receiver's link takes; SDES and BYE end
-//! here.
+//! reports, transport-wide feedback and REMB tell what the receiver's link takes, extended reports the
+//! round trip; SDES and BYE end here.
 
 use crate::control::SessionEventKind;
 use crate::downlink::{Downlink, Outlet};
@@ -17,7 +17,9 @@ use crate::plain_header::HeaderSlots;
 use crate::shard::Shard;
 use crate::stored_packets::StoredPackets;
 use bridge_cc::ReceiverEstimate;
-use bridge_rtp::rtcp::{FirEntry, MAX_COMPOUND_LEN, ReportBlock, SenderInfo};
+use bridge_rtp::rtcp::{
+    ExtendedBlock, ExtendedReport, FirEntry, MAX_COMPOUND_LEN, ReportBlock, SenderInfo,
+};
 use bridge_rtp::{RtcpCompound, RtcpPacket, RtcpWriter};
 use bridge_units::{MediaType, SessionId, SourceId, Timestamp};
 
@@ -98,7 +100,28 @@ impl Shard {
                     self.route_keyframe_request(now, slot, entry.ssrc, sink);
                 }
             }
+            RtcpPacket::ExtendedReport(report) => self.note_extended_report(now, slot, report),
             _ => {}
+        }
+    }
+
+    /// What tells a round trip (RFC 3611 sections 4.4 and 4.5), to the bridge or to the endpoint.
+    fn note_extended_report(&mut self, now: Timestamp, slot: usize, report: &ExtendedReport<'_>) {
+        let own = self.local_video_ssrc(slot);
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        for block in report.blocks() {
+            match block {
+                ExtendedBlock::ReferenceTime(ntp) => {
+                    session.references.on_reference_time(now, report.sender_ssrc, ntp);
+                    session.expect_report(now);
+                }
+                ExtendedBlock::Answers(answers) => {
+                    for answer in answers.iter().filter(|answer| answer.ssrc == own) {
+                        session.downlink.handle_reference_answer(now, &answer);
+                    }
+                }
+                ExtendedBlock::Other { .. } => {}
+            }
         }
     }
 
@@ -214,9 +237,10 @@ impl Shard {
     ) {
         let own = self.local_video_ssrc(slot);
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let KeyframeRequest { ssrc, requester, urgency } = request;
+        let ssrc = request.ssrc;
         let (pli, fir) = (session.payload_types.pli, session.payload_types.fir);
-        if !(pli || fir) || !session.keyframes.allow(now, requester, ssrc, urgency) {
+        let round_trip = session.downlink.round_trip();
+        if !(pli || fir) || !session.keyframes.allow(now, &request, round_trip) {
             return;
         }
         self.counters.keyframe_requests_out += 1;
@@ -325,6 +349,10 @@ impl Shard {
             reported = true;
             outlet.rtcp(compound);
         });
+        let ask = if reported { session.downlink.poll_reference_time(now) } else { None };
+        if ask.is_some() || !session.references.is_empty() {
+            session.references.answer(now, |answers| outlet.extended_report(own, ask, answers));
+        }
         // Otherwise nothing arrived, and the next packet starts the timer again.
         if reported {
             session.next_report = session.reports.poll_timeout();

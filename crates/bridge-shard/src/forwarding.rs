@@ -48,8 +48,7 @@ impl Shard {
         self.counters.rtp_in += 1;
         let packet = packet.get_mut(..len).unwrap_or_default();
         let feedback_due = note_received(session, now, &header, packet);
-        if session.next_report == Timestamp::FAR_FUTURE && session.path.is_some() {
-            session.next_report = session.reports.poll_timeout().max(now);
+        if session.expect_report(now) {
             self.set_timer(now, slot, now);
         }
         if feedback_due {

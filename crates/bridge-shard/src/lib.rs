@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audio_levels;
 mod commands;
 mod conference;
 pub mod control;
@@ -18,6 +19,7 @@ mod demultiplexing;
 mod directory;
 mod distribution;
 mod downlink;
+mod early_media;
 mod egress;
 mod feedback;
 mod forwarding;
@@ -35,6 +37,7 @@ mod stored_packets;
 mod timers;
 mod transactions;
 
+pub use audio_levels::AudioLevels;
 pub use control::{
     AudioLevel, AudioSelection, ConferenceSnapshot, EncodingSsrcs, ForwardingProgram,
     MediaDescription, PayloadType, SessionAction, SessionCommand, SessionEvent, SessionEventKind,
@@ -43,5 +46,6 @@ pub use control::{
 pub use directory::{Directory, MAX_SHARDS, Presence};
 pub use egress::{Egress, EgressSink, LocalIndex, MAX_DATAGRAM_BYTES, Run, SendOutcome};
 pub use inbox::{Inbox, ShardWaker};
+pub use keyframe_requests::{KeyframeLimits, RequestLimit};
 pub use shard::Shard;
 pub use shard_group::{EventSink, MediaSettings, ShardGroup, ShardSettings, SsrcLimits};

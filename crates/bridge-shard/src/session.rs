@@ -2,11 +2,12 @@
 
 use crate::control::{ConferenceSnapshot, MediaDescription, SessionCommand, SessionSetup};
 use crate::downlink::Downlink;
+use crate::early_media::EarlyMedia;
 use crate::egress::LocalIndex;
 use crate::keyframe_requests::KeyframeThrottle;
 use crate::payload_types::PayloadTypes;
 use crate::shard_group::ShardSettings;
-use bridge_cc::{ReceiverReports, RemoteEstimator, TransportFeedbackGenerator};
+use bridge_cc::{ReceiverReports, ReferenceTimes, RemoteEstimator, TransportFeedbackGenerator};
 use bridge_media::{
     EndpointReception, ReceivedEncoding, ReceivedPayloadType, ReceivedSource, SsrcRewritingConfig,
 };
@@ -41,9 +42,13 @@ pub(crate) struct Session {
     pub(crate) payload_types: PayloadTypes,
     pub(crate) extension_ids: HeaderExtensionIds,
     pub(crate) reports: ReceiverReports,
+    /// What the peer wants to measure the round trip with.
+    pub(crate) references: ReferenceTimes,
     pub(crate) feedback: Option<TransportFeedbackGenerator>,
     /// What a peer without transport-wide feedback may send.
     pub(crate) uplink: Option<Box<RemoteEstimator>>,
+    /// What came before the keys.
+    pub(crate) early: EarlyMedia,
     pub(crate) keyframes: KeyframeThrottle,
     pub(crate) remotes: Vec<SocketAddr>,
     /// What the endpoint sends.
@@ -98,9 +103,11 @@ impl Session {
             payload_types: PayloadTypes::default(),
             extension_ids: HeaderExtensionIds::default(),
             reports: ReceiverReports::new(now),
+            references: ReferenceTimes::default(),
             feedback: None,
             uplink: None,
-            keyframes: KeyframeThrottle::default(),
+            early: EarlyMedia::default(),
+            keyframes: KeyframeThrottle::new(settings.media.keyframes),
             remotes: Vec::new(),
             reception: EndpointReception::with_silence(settings.media.silence),
             downlink: Box::new(Downlink::new(now, id, rewriting, &settings.media)),
@@ -190,6 +197,15 @@ impl Session {
     pub(crate) fn next_fir(&mut self) -> u8 {
         self.next_fir = self.next_fir.wrapping_add(1);
         self.next_fir
+    }
+
+    /// Has receiver reports sent when they are due; whether nothing was expected before.
+    pub(crate) fn expect_report(&mut self, now: Timestamp) -> bool {
+        let begins = self.next_report == Timestamp::FAR_FUTURE && self.path.is_some();
+        if begins {
+            self.next_report = self.reports.poll_timeout().max(now);
+        }
+        begins
     }
 
     /// Whether the session got this batch where it was before.

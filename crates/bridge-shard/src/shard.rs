@@ -211,6 +211,7 @@ impl Shard {
             .transport
             .selected()
             .and_then(|(local, remote)| Some((local_index(locals, local)?, remote)));
+        self.release_early_media(now, slot, sink);
     }
 
     fn send_transport(&mut self, now: Timestamp, slot: usize, sink: &mut dyn EgressSink) {

@@ -1,6 +1,7 @@
 use crate::control::SessionEvent;
 use crate::directory::Directory;
 use crate::inbox::Inbox;
+use crate::keyframe_requests::KeyframeLimits;
 use bridge_cc::EstimatorConfig;
 use bridge_media::{RedConfig, SilenceConfig};
 use bridge_metrics::{ShardCounters, SharedShardCounters};
@@ -28,6 +29,8 @@ pub struct MediaSettings {
     pub red: RedConfig,
     /// How much silence is forwarded: `jmt.audio.level`.
     pub silence: SilenceConfig,
+    /// How many requests for key frames a sender gets: `jmt.keyframe`.
+    pub keyframes: KeyframeLimits,
     /// SSRCs that a receiver who lets the bridge choose them gets at a time.
     pub ssrc_limits: SsrcLimits,
 }

@@ -3,10 +3,13 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_rtp::rtcp::{FirEntry, ReportBlock, SenderInfo};
+use bridge_rtp::rtcp::{ExtendedBlock, FirEntry, ReferenceAnswer, ReportBlock, SenderInfo};
 use bridge_rtp::{RtcpPacket, RtcpWriter};
+use bridge_shard::{SessionAction, SessionEventKind};
+use bridge_units::Timestamp;
 use common::{BRIDGE_SSRC, TICK, VIDEO, World, audio_ssrc, rtp, rtx_ssrc, video_ssrc};
 
 fn rtcp(write: impl FnOnce(&mut RtcpWriter<'_>)) -> Vec<u8> {
@@ -111,6 +114,126 @@ fn keyframe_requests_reach_the_sender_throttled() {
         let totals = world.totals();
         assert_eq!((totals.keyframe_requests_in, totals.keyframe_requests_out), (21, 2));
     }
+}
+
+/// JVB passes on the last packet of a compound only.
+#[test]
+fn every_packet_of_a_compound_counts() {
+    let mut world = World::with_clients(2, &[0, 1]);
+    let (sender, receiver) = (world.clients[0].session, world.clients[1].session);
+    let (own, wanted) = (video_ssrc(sender, 0), video_ssrc(receiver, 0));
+    world.clients[0].send_rtp(&rtp(own, VIDEO, 1, &[], &[7; 100]));
+    world.run_for(5 * TICK);
+    let info = SenderInfo { ssrc: own, ntp_timestamp: 1 << 40, ..SenderInfo::default() };
+    world.clients[0].send_rtcp(&rtcp(|writer| {
+        writer.sender_report(&info, &[]).unwrap();
+        writer.picture_loss_indication(1, wanted).unwrap();
+        writer.nack(1, wanted, [1]).unwrap();
+    }));
+    world.run_for(5 * TICK);
+    let reports = world.clients[1].reports(|packet| match packet {
+        RtcpPacket::SenderReport(report) => Some(report.info.ssrc),
+        _ => None,
+    });
+    assert_eq!((reports, keyframe_requests(&world, 1)), (vec![own], vec![wanted]));
+    assert_eq!(world.totals().nack_misses, 1);
+}
+
+#[test]
+fn senders_are_asked_in_the_way_that_they_understand() {
+    for (feedback, plis, firs) in [
+        (&["nack pli"][..], 2, 0),
+        (&["ccm fir"], 0, 2),
+        (&["ccm fir", "nack pli"], 2, 0),
+        (&["nack", "transport-cc"], 0, 0),
+    ] {
+        let mut world = World::with_clients(1, &[0, 0]);
+        let ssrc = video_ssrc(world.clients[0].session, 0);
+        let mut media = common::media();
+        for payload_type in &mut media.payload_types {
+            payload_type.feedback = feedback.iter().map(ToString::to_string).collect();
+        }
+        let sender = world.clients[0].session;
+        world.command(sender, SessionAction::SetMedia(Arc::new(media)));
+        world.run_for(TICK);
+        let fir = [FirEntry { ssrc, sequence_number: 7 }];
+        for request in [
+            rtcp(|writer| writer.picture_loss_indication(1, ssrc).unwrap()),
+            rtcp(|writer| writer.full_intra_request(1, &fir).unwrap()),
+        ] {
+            world.clients[1].send_rtcp(&request);
+            world.run_for(Duration::from_millis(300));
+        }
+        assert_eq!(keyframe_requests(&world, 0), vec![ssrc; plis + firs], "{feedback:?}");
+        let numbers = world.clients[0].reports(|packet| match packet {
+            RtcpPacket::FullIntraRequest(fir) => fir.entries().next().map(|e| e.sequence_number),
+            _ => None,
+        });
+        assert_eq!(numbers.len(), firs);
+        assert!(numbers.windows(2).all(|pair| pair[0] != pair[1]), "each is a new command");
+    }
+}
+
+#[test]
+fn a_peer_that_is_sent_nothing_is_asked_for_its_round_trip() {
+    let mut world = World::with_clients(1, &[0]);
+    let session = world.clients[0].session;
+    let references = |world: &World| {
+        world.clients[0].reports(|packet| match packet {
+            RtcpPacket::ExtendedReport(report) => {
+                assert_eq!(report.sender_ssrc, BRIDGE_SSRC);
+                report.blocks().find_map(|block| match block {
+                    ExtendedBlock::ReferenceTime(ntp) => Some(ntp),
+                    _ => None,
+                })
+            }
+            _ => None,
+        })
+    };
+    world.run_for(Duration::from_secs(3));
+    assert!(references(&world).is_empty(), "who sends nothing is not asked");
+    for number in 0..100 {
+        world.send_audio(0, [number]);
+        world.run_for(Duration::from_millis(20));
+    }
+    let asked = references(&world);
+    assert_eq!(asked.len(), 1, "not with every report");
+    // It came back 30 ms after it was received.
+    let late = Duration::from_millis(30);
+    let since = world.now
+        - Timestamp::from_nanos(
+            u64::try_from((u128::from(asked[0]) * 1_000_000_000) >> 32).unwrap(),
+        );
+    let delay = since - late;
+    let foreign = ReferenceAnswer::new(BRIDGE_SSRC + 1, asked[0], delay / 2);
+    let answer = ReferenceAnswer::new(BRIDGE_SSRC, asked[0], delay);
+    let bytes = rtcp(|writer| writer.extended_report(9, None, &[foreign, answer]).unwrap());
+    world.clients[0].send_rtcp(&bytes);
+    world.run_for(5 * TICK);
+    let told = world.events.iter().find_map(|event| match event.kind {
+        SessionEventKind::RoundTrip(time) if event.session == session => Some(time),
+        _ => None,
+    });
+    let told = told.expect("a round trip");
+    assert!(told.abs_diff(late) <= 2 * TICK, "{told:?}");
+}
+
+#[test]
+fn a_peer_that_asks_for_its_round_trip_is_answered() {
+    let mut world = World::with_clients(1, &[0]);
+    let ntp = 0x0001_2345_6789_abcd;
+    world.clients[0].send_rtcp(&rtcp(|writer| writer.extended_report(9, Some(ntp), &[]).unwrap()));
+    world.run_for(Duration::from_secs(2));
+    let answers = world.clients[0].reports(|packet| match packet {
+        RtcpPacket::ExtendedReport(report) => report.blocks().find_map(|block| match block {
+            ExtendedBlock::Answers(answers) => answers.iter().next(),
+            _ => None,
+        }),
+        _ => None,
+    });
+    let [answer] = answers[..] else { panic!("one answer: {answers:?}") };
+    assert_eq!((answer.ssrc, answer.last_reference), (9, 0x2345_6789));
+    assert!(answer.delay < 65_536, "within a second: {}", answer.delay);
 }
 
 #[test]

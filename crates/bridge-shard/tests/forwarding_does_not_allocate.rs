@@ -2,36 +2,13 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 
 use bridge_shard::{EgressSink, Run, SendOutcome, SessionAction};
 use common::{VIDEO, World, media, rtp, video_ssrc};
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct CountingAllocator;
-
-#[expect(unsafe_code, reason = "counting allocations needs an allocator; it only forwards")]
-// SAFETY: every call is forwarded unchanged to the system's allocator.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: bridge_allocations::Counting = bridge_allocations::Counting;
 
 /// Counts and forgets.
 #[derive(Default)]
@@ -46,7 +23,7 @@ impl EgressSink for Counter {
 
 /// One sender on shard 0 and ten receivers; in batches of 50 at one instant, so that no timer and
 /// no report comes in between. Allocations and datagrams that left.
-fn forward(landings: &[usize], shards: usize) -> (usize, u64) {
+fn forward(landings: &[usize], shards: usize) -> (u64, u64) {
     let mut world = World::with_clients(shards, landings);
     let (session, from) = (world.clients[0].session, world.clients[0].address);
     let ssrc = video_ssrc(session, 0);
@@ -80,9 +57,9 @@ fn forward(landings: &[usize], shards: usize) -> (usize, u64) {
         std::mem::take(&mut sink.0)
     };
     run(warm_up);
-    let before = ALLOCATIONS.get();
+    let before = bridge_allocations::count();
     let sent = run(measured);
-    (ALLOCATIONS.get() - before, sent)
+    (bridge_allocations::count() - before, sent)
 }
 
 #[test]

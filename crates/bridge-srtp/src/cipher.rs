@@ -59,11 +59,23 @@ impl Cipher {
         let (out_header, rest) = out.split_at_mut(header.len());
         let (out_payload, tag) = rest.split_at_mut(payload.len());
         out_header.copy_from_slice(header);
+        self.seal_rtp_payload(header, payload, out_payload, tag, (ssrc, index));
+    }
+
+    /// Seals `payload` into `out`, which is as long, and writes the tag of both parts.
+    pub(crate) fn seal_rtp_payload(
+        &self,
+        header: &[u8],
+        payload: &[u8],
+        out: &mut [u8],
+        tag: &mut [u8],
+        (ssrc, index): (u32, u64),
+    ) {
         match self {
-            Self::Gcm(gcm) => gcm.seal(ssrc, index, header, payload, out_payload, tag),
+            Self::Gcm(gcm) => gcm.seal(ssrc, index, header, payload, out, tag),
             Self::CounterMode(cm) => {
-                cm.seal(ssrc, index, payload, out_payload);
-                cm.write_tag(&[header, out_payload, &rollovers(index)], tag);
+                cm.seal(ssrc, index, payload, out);
+                cm.write_tag(&[header, out, &rollovers(index)], tag);
             }
         }
     }

@@ -104,6 +104,41 @@ impl SrtpSender {
         Ok(len)
     }
 
+    /// Seals an RTP packet that is at the beginning of `out` already; answers the sealed length.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::seal_rtp`].
+    pub fn seal_rtp_in_place(
+        &mut self,
+        out: &mut [u8],
+        header_len: usize,
+        payload_len: usize,
+    ) -> Result<usize, SealError> {
+        let Parts { header, payload, tag, ssrc, index, len } =
+            self.parts(out, header_len, payload_len)?;
+        self.rtp.seal_rtp_in_place(header, payload, tag, ssrc, index);
+        Ok(len)
+    }
+
+    /// Seals `payload` behind a header of `header_len` bytes that is at the beginning of `out`
+    /// already; answers the sealed length.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::seal_rtp`].
+    pub fn seal_rtp_payload(
+        &mut self,
+        out: &mut [u8],
+        header_len: usize,
+        payload: &[u8],
+    ) -> Result<usize, SealError> {
+        let parts = self.parts(out, header_len, payload.len())?;
+        let Parts { header, payload: out, tag, ssrc, index, len } = parts;
+        self.rtp.seal_rtp_payload(header, payload, out, tag, (ssrc, index));
+        Ok(len)
+    }
+
     /// Seals a compound RTCP packet into `out` and returns its length there, which is
     /// `packet.len() + profile.rtcp_overhead()`.
     pub fn seal_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Result<usize, SealError> {
@@ -136,6 +171,29 @@ impl SrtpSender {
     }
 
     /// The index of a packet about to be sent.
+    /// Header, payload, tag, SSRC and index of a packet that is about to be sealed in `out`.
+    fn parts<'o>(
+        &mut self,
+        out: &'o mut [u8],
+        header_len: usize,
+        payload_len: usize,
+    ) -> Result<Parts<'o>, SealError> {
+        if header_len < RTP_HEADER_LEN {
+            return Err(SealError::TooShort);
+        }
+        let len = header_len + payload_len + self.profile.tag_len();
+        if len > MAX_PACKET_LEN {
+            return Err(SealError::TooLong);
+        }
+        let out = out.get_mut(..len).ok_or(SealError::OutputTooSmall)?;
+        let (header, rest) = out.split_at_mut(header_len);
+        let (payload, tag) = rest.split_at_mut(payload_len);
+        let seq = u16::from_be_bytes(sealed_field(header, 2)?);
+        let ssrc = u32::from_be_bytes(sealed_field(header, 8)?);
+        let index = self.advance(ssrc, seq)?;
+        Ok(Parts { header, payload, tag, ssrc, index, len })
+    }
+
     fn advance(&mut self, ssrc: u32, seq: u16) -> Result<u64, SealError> {
         if let Some(used) = self.streams.get_mut(ssrc) {
             let index = extend_sequence_number(used.newest(), seq);
@@ -152,6 +210,16 @@ impl SrtpSender {
             .map_err(|_| SealError::TooManyStreams)?;
         Ok(index)
     }
+}
+
+/// A packet where it is sealed.
+struct Parts<'o> {
+    header: &'o [u8],
+    payload: &'o mut [u8],
+    tag: &'o mut [u8],
+    ssrc: u32,
+    index: u64,
+    len: usize,
 }
 
 fn sealed_field<const N: usize>(packet: &[u8], at: usize) -> Result<[u8; N], SealError> {

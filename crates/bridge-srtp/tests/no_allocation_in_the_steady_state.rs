@@ -1,33 +1,9 @@
 //! After the first packet of an SSRC neither opening nor sealing allocates.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use bridge_srtp::{DtlsRole, KeyingMaterial, Profile, SrtpReceiver, SrtpSender};
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct CountingAllocator;
-
-#[expect(unsafe_code, reason = "counting allocations needs an allocator; it only forwards")]
-// SAFETY: every call is forwarded unchanged to the system's allocator.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: bridge_allocations::Counting = bridge_allocations::Counting;
 
 #[test]
 fn no_allocation_in_the_steady_state() {
@@ -51,11 +27,11 @@ fn no_allocation_in_the_steady_state() {
             }
         };
         one_round(1);
-        let before = ALLOCATIONS.get();
+        let before = bridge_allocations::count();
         assert!(before > 0, "the allocator counts");
         for seq in 2..100 {
             one_round(seq);
         }
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{profile:?}");
+        assert_eq!(bridge_allocations::count() - before, 0, "{profile:?}");
     }
 }

@@ -83,6 +83,11 @@ impl DataSize {
         if nanos == 0 {
             return Bitrate::ZERO;
         }
+        // Up to 2 GB without division of 128 bits, which costs many times as much.
+        if let (Some(scaled), Ok(nanos)) = (self.0.checked_mul(8_000_000_000), u64::try_from(nanos))
+        {
+            return Bitrate::from_bps(scaled / nanos);
+        }
         let bps = u128::from(self.0) * 8 * 1_000_000_000 / nanos;
         Bitrate::from_bps(u64::try_from(bps).unwrap_or(u64::MAX))
     }

@@ -23,6 +23,8 @@ pub(crate) enum ConferenceInput {
     Request(Box<ConferenceModify>, Reply),
     /// Something that happened to a session.
     Event(SessionEvent),
+    /// Asks how many video sources that endpoint gets which gets most.
+    MostForwarded(oneshot::Sender<Option<usize>>),
     /// Asks for the debug state.
     DebugState {
         /// Everything, or only the names.
@@ -42,6 +44,8 @@ pub(crate) async fn run(
     mut inputs: mpsc::Receiver<ConferenceInput>,
 ) {
     let id = conference.identity().id;
+    let mut last_n = bridge.last_n_changes();
+    conference.set_bridge_last_n(*last_n.borrow_and_update());
     while !conference.is_expired() {
         let deadline = conference.poll_timeout();
         tokio::select! {
@@ -53,6 +57,9 @@ pub(crate) async fn run(
                 }
                 None => break,
             },
+            Ok(()) = last_n.changed() => {
+                conference.set_bridge_last_n(*last_n.borrow_and_update());
+            }
             () = bridge.sleep_until(deadline) => {
                 conference.handle_timeout(bridge.now());
                 carry_out(&bridge, &mut conference);
@@ -98,6 +105,10 @@ fn handle(bridge: &Arc<Videobridge>, conference: &mut Conference, input: Confere
         ConferenceInput::Event(event) => {
             conference.handle_event(bridge.now(), event);
             carry_out(bridge, conference);
+        }
+        ConferenceInput::MostForwarded(reply) => {
+            // Whoever asked may have given up.
+            let _ = reply.send(conference.most_forwarded_sources());
         }
         ConferenceInput::DebugState { full, reply } => {
             let state = if full { conference.debug_state() } else { conference.debug_summary() };

@@ -8,8 +8,10 @@
 
 mod arguments;
 mod conference_task;
+mod cpu_times;
 mod demo_config;
 mod health;
+mod load;
 mod logging;
 mod media;
 mod program;

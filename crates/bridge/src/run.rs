@@ -1,6 +1,7 @@
 //! From a configuration to a running bridge, and its orderly end.
 
 use crate::health::Health;
+use crate::load::{self, Load};
 use crate::media::{self, Media, MediaError};
 use crate::service::Service;
 use crate::settings;
@@ -29,7 +30,7 @@ use tokio::task::{JoinHandle, JoinSet};
 /// How long open HTTP requests may keep the bridge from ending.
 const HTTP_STOP_LIMIT: Duration = Duration::from_millis(500);
 
-/// How often rates and load are measured.
+/// How often rates are measured.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often the certificate's age is looked at.
@@ -139,6 +140,7 @@ impl Running {
             Arc::clone(&bridge),
             Arc::clone(&health),
             settings::identity(config),
+            Arc::new(Load::new(Arc::clone(&bridge), &settings::load(config))),
         ));
         let service = Arc::new(Service {
             bridge: Arc::clone(&bridge),
@@ -152,6 +154,7 @@ impl Running {
         tasks.spawn(Arc::clone(&bridge).dispatch_events(events));
         tasks.spawn(check_health(Arc::clone(&service)));
         tasks.spawn(measure(Arc::clone(&service)));
+        tasks.spawn(sample_load(Arc::clone(&service)));
         tasks.spawn(rotate_certificate(Arc::clone(&bridge)));
         let presence = publish_presence(Arc::clone(&service), config, &mut tasks);
         let xmpp = Arc::new(XmppConnections::new(Arc::clone(&service) as _, presence));
@@ -313,6 +316,14 @@ async fn measure(service: Arc<Service>) {
     loop {
         ticks.tick().await;
         service.statistics.measure();
+    }
+}
+
+async fn sample_load(service: Arc<Service>) {
+    let mut ticks = tokio::time::interval(load::SAMPLE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        service.statistics.load.sample().await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! One object behind XMPP, HTTP and the demo: who asks does not matter.
 
 use crate::health::Health;
+use crate::load::Load;
 use crate::statistics::Statistics;
 use crate::version::{NAME, OS, VERSION};
 use crate::videobridge::Videobridge;
@@ -98,7 +99,7 @@ impl BridgeService for Service {
 
     fn debug_state(&self, full: bool) -> Answer<Value> {
         let bridge = Arc::clone(&self.bridge);
-        let mut state = bridge_state(&bridge, self.statistics.stress());
+        let mut state = bridge_state(&bridge, &self.statistics.load);
         state.insert("health".into(), health_state(&self.health_result()));
         Box::pin(async move {
             let mut conferences = Map::new();
@@ -118,7 +119,7 @@ impl BridgeService for Service {
         full: bool,
     ) -> Answer<Value> {
         let bridge = Arc::clone(&self.bridge);
-        let mut state = bridge_state(&bridge, self.statistics.stress());
+        let mut state = bridge_state(&bridge, &self.statistics.load);
         Box::pin(async move {
             let found = conference_state(&bridge, &conference, endpoint.as_deref(), full).await;
             state.insert("conferences".into(), json!({ conference: found }));
@@ -178,17 +179,13 @@ impl BridgeService for Service {
     }
 }
 
-fn bridge_state(bridge: &Videobridge, stress: f64) -> Map<String, Value> {
-    let load = if stress < 1.0 { "NOT_OVERLOADED" } else { "OVERLOADED" };
+fn bridge_state(bridge: &Videobridge, load: &Load) -> Map<String, Value> {
     let index = bridge.index();
     let state = json!({
         "shutdown_state": index.shutdown().state().as_str(),
         "drain": index.is_draining(),
         "time": crate::wall_clock::now_millis(),
-        // Numbers and flags as strings, as in JVB; there is no reducer yet.
-        "load_management": {
-            "state": load, "stress": stress.to_string(), "reducer_enabled": "false",
-        },
+        "load_management": load.to_json(),
     });
     match state {
         Value::Object(members) => members,

@@ -1,18 +1,23 @@
 //! From the configuration to what each part wants to know.
 
 use crate::health::HealthSettings;
+use crate::load::{LoadSettings, Measurement};
 use crate::statistics::Identity;
 use bridge_cc::{EstimatorConfig, EstimatorEngine, GoogCcClassicConfig};
 use bridge_conference::{
     AddressMapping, AllocationConfig, ConferenceSettings, ConferenceSizeLimits, ConnectivityConfig,
-    LastN, LoudestConfig, MappedPorts, MaxHeight, ShutdownTimes, SpeechActivityConfig,
+    LastN, LastNReduction, LoadConfig, LoudestConfig, MappedPorts, MaxHeight, ShutdownTimes,
+    SpeechActivityConfig,
 };
-use bridge_config::{BweConfig, BweEngine, Config, KeepAliveStrategy, XmppClientConfig};
+use bridge_config::{
+    BweConfig, BweEngine, Config, KeepAliveStrategy, KeyframeConfig, LoadMeasurement,
+    XmppClientConfig,
+};
 use bridge_dtls::{CipherSuite, DtlsSettings, FingerprintHash};
 use bridge_http::HttpSettings;
 use bridge_io::{AddressFilter, CoalescingSettings, UdpSettings};
 use bridge_media::{RedConfig, RedDistance, RedPolicy, SilenceConfig};
-use bridge_shard::{MAX_SHARDS, MediaSettings, SsrcLimits};
+use bridge_shard::{KeyframeLimits, MAX_SHARDS, MediaSettings, RequestLimit, SsrcLimits};
 use bridge_srtp::Profile;
 use bridge_transport::{IceSettings, IceTimers, KeepAlive};
 use bridge_xmpp::{ConnectionSettings, SecurityMode};
@@ -183,6 +188,7 @@ pub(crate) fn media(config: &Config) -> MediaSettings {
             discard_silence: level.discard_silence,
             forwarded_silence_packets_limit: level.forwarded_silence_packets_limit,
         },
+        keyframes: keyframes(&config.keyframe),
         ssrc_limits: SsrcLimits {
             audio: config.ssrc_limit.audio as usize,
             video: config.ssrc_limit.video as usize,
@@ -209,6 +215,23 @@ fn estimator(keys: &BweConfig) -> EstimatorConfig {
             min_overuse: Duration::from_secs_f64(delay.overusing_time_threshold / 1_000.0),
             ..GoogCcClassicConfig::new(keys.initial_bw, keys.min_bw, keys.max_bw)
         },
+    }
+}
+
+/// `jmt.keyframe`.
+fn keyframes(keys: &KeyframeConfig) -> KeyframeLimits {
+    let limit = |min_interval, max_requests, window| RequestLimit {
+        min_interval,
+        max_requests: max_requests as usize,
+        window,
+    };
+    KeyframeLimits {
+        receiver: limit(keys.min_interval, keys.max_requests, keys.max_request_interval),
+        source: limit(
+            keys.source_wide_min_interval,
+            keys.source_wide_max_requests,
+            keys.source_wide_max_request_interval,
+        ),
     }
 }
 
@@ -275,7 +298,32 @@ pub(crate) fn identity(config: &Config) -> Identity {
         region: config.relay.region.clone(),
         relay_id: config.relay.relay_id.clone().filter(|_| config.relay.enabled),
         average_participant_stress: config.load.average_participant_stress,
-        cpu_load_threshold: config.load.cpu_usage.load,
+    }
+}
+
+/// `videobridge.load-management`.
+pub(crate) fn load(config: &Config) -> LoadSettings {
+    let keys = &config.load;
+    let (measurement, thresholds) = match keys.measurement {
+        LoadMeasurement::CpuUsage => {
+            (Measurement::CpuUsage { with_steal: keys.detect_cpu_steal }, &keys.cpu_usage)
+        }
+        LoadMeasurement::PacketRate => (Measurement::PacketRate, &keys.packet_rate),
+    };
+    let last_n = &keys.last_n;
+    LoadSettings {
+        measurement,
+        config: LoadConfig {
+            load_threshold: thresholds.load,
+            recovery_threshold: thresholds.recovery,
+            reducer: keys.reducer_enabled.then_some(LastNReduction {
+                reduction_scale: last_n.reduction_scale,
+                recover_scale: last_n.recover_scale,
+                impact_time: last_n.impact_time,
+                minimum: last_n.minimum_last_n,
+                maximum_enforced: last_n.maximum_enforced_last_n,
+            }),
+        },
     }
 }
 
@@ -335,6 +383,7 @@ mod tests {
         assert_eq!(media.estimator, default.estimator);
         assert_eq!((media.red, media.silence), (default.red, default.silence));
         assert_eq!(media.ssrc_limits, default.ssrc_limits);
+        assert_eq!(media.keyframes, default.keyframes);
     }
 
     #[test]
@@ -345,7 +394,9 @@ mod tests {
                            send-side { low-loss-threshold = 0.03, bitrate-threshold = 200 kbps }
                            overuse-detector { initial-threshold = 20, overusing-time-threshold = 80 } }
                      audio { red { policy = PROTECT_ALL, distance = ONE, vad-only = false }
-                             level { discard-silence = false, forwarded-silence-packets-limit = 9 } } }
+                             level { discard-silence = false, forwarded-silence-packets-limit = 9 } }
+                     keyframe { min-interval = 1 s, max-requests = 4, source-wide-max-requests = 5
+                                source-wide-max-request-interval = 2 s } }
                videobridge.ssrc-limit { audio = 7, video = 30 }"#,
         );
         let estimator = &media.estimator;
@@ -362,6 +413,11 @@ mod tests {
         assert!(!media.silence.discard_silence);
         assert_eq!(media.silence.forwarded_silence_packets_limit, 9);
         assert_eq!((media.ssrc_limits.audio, media.ssrc_limits.video), (7, 30));
+        let KeyframeLimits { receiver, source } = media.keyframes;
+        assert_eq!((receiver.max_requests, source.max_requests), (4, 5));
+        assert_eq!(receiver.min_interval, Duration::from_secs(1));
+        assert_eq!(source.min_interval, Duration::from_millis(200));
+        assert_eq!((receiver.window.as_secs(), source.window.as_secs()), (10, 2));
     }
 
     #[test]
@@ -398,5 +454,36 @@ mod tests {
         assert_eq!(settings.connectivity.max_inactivity_limit, Duration::from_secs(4));
         assert_eq!(settings.connection_stats_interval, None);
         assert_eq!(settings.stats_filter_threshold, 9);
+    }
+
+    fn load_settings(text: &str) -> LoadSettings {
+        let loaded = Config::load_text(text, Path::new("."), &Sources::new());
+        load(&loaded.expect("the text is valid").config)
+    }
+
+    #[test]
+    fn load_is_managed_as_configured() {
+        let by_default = load_settings("");
+        assert_eq!(by_default.measurement, Measurement::CpuUsage { with_steal: true });
+        let LoadConfig { load_threshold, recovery_threshold, reducer } = by_default.config;
+        assert_eq!((load_threshold, recovery_threshold, reducer), (0.9, 0.72, None));
+        let settings = load_settings(
+            "videobridge.load-management { reducer-enabled = true
+               load-measurements { load-measurement = packet-rate
+                                   packet-rate { load-threshold = 70000, recovery-threshold = 60000 } }
+               load-reducers.last-n { reduction-scale = .5, recover-scale = 2, impact-time = 5 s
+                                      minimum-last-n-value = 3, maximum-enforced-last-n-value = 30 } }",
+        );
+        assert_eq!(settings.measurement, Measurement::PacketRate);
+        let LoadConfig { load_threshold, recovery_threshold, reducer } = settings.config;
+        assert_eq!((load_threshold, recovery_threshold), (70_000.0, 60_000.0));
+        let expected = LastNReduction {
+            reduction_scale: 0.5,
+            recover_scale: 2.0,
+            impact_time: Duration::from_secs(5),
+            minimum: 3,
+            maximum_enforced: 30,
+        };
+        assert_eq!(reducer, Some(expected));
     }
 }

@@ -1,6 +1,7 @@
 //! Gathers what the bridge measures (JVB: `VideobridgeMetrics`, `VideobridgePeriodicMetrics`).
 
 use crate::health::Health;
+use crate::load::Load;
 use crate::version::VERSION;
 use crate::videobridge::Videobridge;
 use crate::wall_clock;
@@ -22,8 +23,6 @@ pub(crate) struct Identity {
     pub(crate) region: Option<String>,
     pub(crate) relay_id: Option<String>,
     pub(crate) average_participant_stress: f64,
-    /// The share of the machine's CPU at which the stress is 1.
-    pub(crate) cpu_load_threshold: f64,
 }
 
 /// Gathers a [`Snapshot`] whenever somebody asks.
@@ -31,6 +30,7 @@ pub(crate) struct Statistics {
     bridge: Arc<Videobridge>,
     health: Arc<Health>,
     identity: Identity,
+    pub(crate) load: Arc<Load>,
     /// Set once the connections exist.
     pub(crate) xmpp: OnceLock<Arc<XmppConnections>>,
     startup_time_ms: u64,
@@ -42,44 +42,38 @@ pub(crate) struct Statistics {
 struct Measured {
     at: Timestamp,
     counters: ShardCounters,
-    cpu: Duration,
     rates: Rates,
-    stress: f64,
 }
 
 impl Statistics {
-    pub(crate) fn new(bridge: Arc<Videobridge>, health: Arc<Health>, identity: Identity) -> Self {
+    pub(crate) fn new(
+        bridge: Arc<Videobridge>,
+        health: Arc<Health>,
+        identity: Identity,
+        load: Arc<Load>,
+    ) -> Self {
         Self {
             bridge,
             health,
             identity,
+            load,
             xmpp: OnceLock::new(),
             startup_time_ms: wall_clock::now_millis(),
             measured: Mutex::default(),
         }
     }
 
-    /// Measures rates and load since the last time; to be called every second.
+    /// Measures rates since the last time; to be called every second.
     pub(crate) fn measure(&self) {
         let now = self.bridge.now();
         let counters = self.shard_counters();
-        let cpu = process_cpu_time();
         let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
         let interval = now - measured.at;
         if interval < MIN_RATE_INTERVAL {
             return;
         }
         measured.rates = rates(&measured.counters, &counters, interval);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = (cpu.saturating_sub(measured.cpu)).as_secs_f64()
-            / (interval.as_secs_f64() * cores as f64);
-        measured.stress = share / self.identity.cpu_load_threshold;
-        (measured.at, measured.counters, measured.cpu) = (now, counters, cpu);
-    }
-
-    /// The load as last measured: 1 at the configured threshold.
-    pub(crate) fn stress(&self) -> f64 {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner).stress
+        (measured.at, measured.counters) = (now, counters);
     }
 
     pub(crate) fn colibri_stats(&self) -> Map<String, Value> {
@@ -128,7 +122,8 @@ impl Statistics {
             panics: totals.panics.value() + shards.panics,
             shards,
             rates: measured.rates,
-            stress: measured.stress,
+            stress: self.load.stress(),
+            cpu_steal: self.load.steal(),
             healthy: self.health.result(self.bridge.now()).is_ok(),
             average_participant_stress: self.identity.average_participant_stress,
             threads: thread_count(),
@@ -185,14 +180,6 @@ fn rates(before: &ShardCounters, after: &ShardCounters, interval: Duration) -> R
         incoming_pps: per_second(before.datagrams_in, after.datagrams_in) / 8,
         outgoing_pps: per_second(before.datagrams_out, after.datagrams_out) / 8,
     }
-}
-
-/// CPU time of all threads since the start.
-fn process_cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
-    Duration::new(seconds, nanos)
 }
 
 fn thread_count() -> u64 {

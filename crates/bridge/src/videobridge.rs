@@ -6,8 +6,8 @@ use crate::conference_task::{
 };
 use crate::totals::Totals;
 use bridge_conference::{
-    Conference, ConferenceEnvironment, ConferenceIndex, CurrentCertificate, Random, ShutdownTimes,
-    Target,
+    Conference, ConferenceEnvironment, ConferenceIndex, CurrentCertificate, LastN, Random,
+    ShutdownTimes, Target,
 };
 use bridge_io::Clock;
 use bridge_shard::{EventSink, SessionEvent, ShardCommand, ShardGroup};
@@ -15,11 +15,16 @@ use bridge_signaling::colibri2::ConferenceModify;
 use bridge_signaling::{ErrorAnswer, StanzaErrorCondition};
 use bridge_units::{ConferenceId, ShardId, Timestamp};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{mpsc, watch};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Events of all shards that wait for their conference's task: a second of a full bridge's activity.
 const EVENT_QUEUE_LIMIT: usize = 65_536;
+
+/// How long conferences may take to tell what they send.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// All conferences and the way to the shards. Everything that speaks colibri2 comes here.
 pub struct Videobridge {
@@ -29,6 +34,8 @@ pub struct Videobridge {
     clock: Clock,
     runtime: tokio::runtime::Handle,
     pub(crate) totals: Totals,
+    /// Of all receivers; follows the load.
+    last_n: watch::Sender<LastN>,
     /// Rises with each change of what the presence must tell at once.
     state_changed: watch::Sender<u64>,
 }
@@ -61,7 +68,9 @@ impl Videobridge {
         times: ShutdownTimes,
         drain: bool,
     ) -> Arc<Self> {
+        let last_n = environment.settings.allocation.bridge_last_n;
         Arc::new(Self {
+            last_n: watch::Sender::new(last_n),
             index: Mutex::new(ConferenceIndex::new(times, drain, secure_random())),
             environment: Arc::new(environment),
             group,
@@ -132,6 +141,44 @@ impl Videobridge {
     pub(crate) fn index(&self) -> MutexGuard<'_, ConferenceIndex<ConferenceSender>> {
         // A panic while it is held would be a bug of a look-up; the maps stay usable.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many video sources any receiver gets.
+    pub(crate) fn last_n(&self) -> LastN {
+        *self.last_n.borrow()
+    }
+
+    /// Limits what all receivers get from now on.
+    pub(crate) fn set_last_n(&self, last_n: LastN) {
+        self.last_n.send_replace(last_n);
+    }
+
+    /// Resolves with each change of [`Self::last_n`].
+    pub(crate) fn last_n_changes(&self) -> watch::Receiver<LastN> {
+        self.last_n.subscribe()
+    }
+
+    /// How many video sources that endpoint of all conferences gets which gets most; `None` without
+    /// endpoints. A conference that does not answer in time does not count.
+    pub(crate) async fn most_forwarded_sources(&self) -> Option<usize> {
+        let ask = |(_, conference): (String, ConferenceSender)| {
+            let (reply, answer) = oneshot::channel();
+            conference.try_send(ConferenceInput::MostForwarded(reply)).ok().map(|()| answer)
+        };
+        let answers: Vec<_> = self.conferences().into_iter().filter_map(ask).collect();
+        let mut limit = pin!(tokio::time::sleep(ANSWER_LIMIT));
+        let mut most = None;
+        for mut answer in answers {
+            if limit.is_elapsed() {
+                most = most.max(answer.try_recv().ok().flatten());
+                continue;
+            }
+            tokio::select! {
+                told = &mut answer => most = most.max(told.ok().flatten()),
+                () = &mut limit => {}
+            }
+        }
+        most
     }
 
     /// The certificate of new sessions.

@@ -34,11 +34,13 @@ impl AlrDetector {
         let Some(last) = self.last_sent.replace(now) else { return };
         let limit = self.limit();
         self.budget = (self.budget - bytes as f64).max(-limit);
-        self.budget = (self.budget + self.rate * (now - last).as_secs_f64()).min(limit);
-        let ratio = if limit > 0.0 { self.budget / limit } else { 0.0 };
-        if ratio > START_RATIO {
+        if now > last {
+            self.budget += self.rate * (now - last).as_secs_f64();
+        }
+        self.budget = self.budget.min(limit);
+        if self.budget > START_RATIO * limit {
             self.since.get_or_insert(now);
-        } else if ratio < STOP_RATIO {
+        } else if self.budget < STOP_RATIO * limit {
             self.since = None;
         }
     }

@@ -11,24 +11,32 @@ use crate::rates::RateMath;
 #[derive(Clone, Debug)]
 pub(crate) struct CongestionWindow {
     feedback_rtts: VecDeque<Duration>,
+    /// The shortest of them.
+    shortest: Option<Duration>,
     window: Option<DataSize>,
     ratio: f64,
 }
 
 impl CongestionWindow {
     pub(crate) fn new() -> Self {
-        Self { feedback_rtts: VecDeque::with_capacity(MAX_RTTS + 1), window: None, ratio: 1.0 }
+        Self {
+            feedback_rtts: VecDeque::with_capacity(MAX_RTTS + 1),
+            shortest: None,
+            window: None,
+            ratio: 1.0,
+        }
     }
 
     pub(crate) fn on_feedback_rtt(&mut self, rtt: Duration) {
         self.feedback_rtts.push_back(rtt);
-        if self.feedback_rtts.len() > MAX_RTTS {
-            self.feedback_rtts.pop_front();
+        self.shortest = Some(self.shortest.map_or(rtt, |shortest| shortest.min(rtt)));
+        if self.feedback_rtts.len() > MAX_RTTS && self.feedback_rtts.pop_front() == self.shortest {
+            self.shortest = self.feedback_rtts.iter().min().copied();
         }
     }
 
     pub(crate) fn update(&mut self, target: Bitrate) {
-        let Some(&rtt) = self.feedback_rtts.iter().min() else { return };
+        let Some(rtt) = self.shortest else { return };
         let fresh = target.over(rtt + ACCEPTED_QUEUE).bytes();
         let window = self.window.map_or(fresh, |window| u64::midpoint(window.bytes(), fresh));
         self.window = Some(DataSize::from_bytes(window.max(MIN_WINDOW)));

@@ -5,6 +5,7 @@ mod alr;
 mod congestion_window;
 mod delay_based;
 mod inter_arrival;
+mod largest_two;
 mod link_capacity;
 mod link_queue;
 mod loss_based;

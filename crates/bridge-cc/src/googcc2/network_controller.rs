@@ -169,7 +169,10 @@ impl GoogCc2 {
         self.was_alr = is_alr;
         let mut arrived = std::mem::take(&mut self.arrived);
         arrived.extend(results.iter().filter(|result| result.received.is_some()));
-        arrived.sort_unstable_by_key(|result| (result.received, result.packet.sequence));
+        // Nearly always so already.
+        if !arrived.is_sorted_by_key(|result| (result.received, result.packet.sequence)) {
+            arrived.sort_unstable_by_key(|result| (result.received, result.packet.sequence));
+        }
         self.queue.update(now, &arrived, results.len() - arrived.len());
         let update = self.on_arrivals(now, &arrived);
         arrived.clear();

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bridge_units::{Bitrate, DataSize, Timestamp};
 
+use super::largest_two::LargestTwo;
 use crate::rates::micros_between;
 use crate::sent_packets::{PacketResult, ReceiveTime};
 
@@ -14,6 +15,12 @@ use crate::sent_packets::{PacketResult, ReceiveTime};
 pub(crate) struct ThroughputEstimator {
     /// Ascending by arrival.
     window: VecDeque<Arrival>,
+    /// Bytes in the window.
+    size: u64,
+    /// Between neighbours of the window in microseconds.
+    gaps: LargestTwo,
+    /// Neighbours of the window that were sent in another order than they arrived in.
+    overtakings: usize,
     latest_discarded_send: Timestamp,
 }
 
@@ -22,6 +29,17 @@ struct Arrival {
     received: ReceiveTime,
     sent: Timestamp,
     size: u64,
+}
+
+/// What was sent for the packets that count for the send rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sent {
+    size: u64,
+    count: usize,
+    first: Timestamp,
+    last: Timestamp,
+    /// Bytes of the packet that was sent last; of the one that arrived first of several.
+    last_size: u64,
 }
 
 impl ThroughputEstimator {
@@ -37,9 +55,7 @@ impl ThroughputEstimator {
             self.insert(Arrival { received, sent: packet.sent, size: packet.size.bytes() });
         }
         while self.is_front_outside() {
-            if let Some(front) = self.window.pop_front() {
-                self.latest_discarded_send = self.latest_discarded_send.max(front.sent);
-            }
+            self.drop_front();
         }
     }
 
@@ -49,11 +65,10 @@ impl ThroughputEstimator {
         if self.window.len() < REQUIRED_PACKETS {
             return None;
         }
-        let (largest, second) = self.largest_gaps();
+        let (largest, second) = self.gaps.get();
         let span = last.received.micros_since(first.received);
         let receive_span = (span - largest + second).max(MIN_SPAN_MICROS);
-        let size: u64 = self.window.iter().map(|arrival| arrival.size).sum();
-        let receive_rate = rate(size - first.size, receive_span);
+        let receive_rate = rate(self.size - first.size, receive_span);
         Some(self.send_rate().map_or(receive_rate, |send_rate| send_rate.min(receive_rate)))
     }
 
@@ -64,17 +79,50 @@ impl ThroughputEstimator {
             // The receiver's clock jumped: what is known has no meaning any more.
             self.window.clear();
             self.latest_discarded_send = Timestamp::ZERO;
+            self.add_up();
         }
-        let place = self.window.partition_point(|other| other.received <= arrival.received);
-        self.window.insert(place, arrival);
+        match self.window.back() {
+            Some(newest) if newest.received > arrival.received => self.insert_before(arrival),
+            _ => self.append(arrival),
+        }
         if self.window.len() > MAX_PACKETS {
             self.drop_front();
         }
     }
 
+    fn append(&mut self, arrival: Arrival) {
+        if let Some(newest) = self.window.back() {
+            self.gaps.push(arrival.received.micros_since(newest.received));
+            self.overtakings += usize::from(arrival.sent < newest.sent);
+        }
+        self.size += arrival.size;
+        self.window.push_back(arrival);
+    }
+
+    /// A feedback came after a later one.
+    fn insert_before(&mut self, arrival: Arrival) {
+        let place = self.window.partition_point(|other| other.received <= arrival.received);
+        self.window.insert(place, arrival);
+        self.add_up();
+    }
+
+    fn add_up(&mut self) {
+        self.size = self.window.iter().map(|arrival| arrival.size).sum();
+        self.overtakings = 0;
+        self.gaps.clear();
+        for (earlier, later) in self.window.iter().zip(self.window.iter().skip(1)) {
+            self.gaps.push(later.received.micros_since(earlier.received));
+            self.overtakings += usize::from(later.sent < earlier.sent);
+        }
+    }
+
     fn drop_front(&mut self) {
-        if let Some(front) = self.window.pop_front() {
-            self.latest_discarded_send = self.latest_discarded_send.max(front.sent);
+        let Some(front) = self.window.pop_front() else { return };
+        self.latest_discarded_send = self.latest_discarded_send.max(front.sent);
+        self.size -= front.size;
+        if let Some(next) = self.window.front() {
+            self.gaps.drop_oldest();
+            self.overtakings -= usize::from(next.sent < front.sent);
         }
     }
 
@@ -86,37 +134,43 @@ impl ThroughputEstimator {
         span > MAX_SPAN_MICROS || (self.window.len() > WINDOW_PACKETS && span > WINDOW_SPAN_MICROS)
     }
 
-    fn largest_gaps(&self) -> (i64, i64) {
-        let mut gaps = (0, 0);
-        for (earlier, later) in self.window.iter().zip(self.window.iter().skip(1)) {
-            let gap = later.received.micros_since(earlier.received);
-            if gap > gaps.0 {
-                gaps = (gap, gaps.0);
-            } else if gap > gaps.1 {
-                gaps.1 = gap;
-            }
-        }
-        gaps
-    }
-
     /// Of the packets that were sent after the last one that left the window, so that a late
     /// acknowledgement does not stretch it; `None` if these are too few.
     fn send_rate(&self) -> Option<Bitrate> {
-        let mut size = 0;
-        let mut count = 0;
-        let mut first = Timestamp::FAR_FUTURE;
-        let mut last: Option<&Arrival> = None;
-        for arrival in self.window.iter().filter(|it| it.sent >= self.latest_discarded_send) {
-            first = first.min(arrival.sent);
-            if last.is_none_or(|last| arrival.sent > last.sent) {
-                last = Some(arrival);
-            }
-            size += arrival.size;
-            count += 1;
+        let sent = self.sent().filter(|sent| sent.count >= REQUIRED_PACKETS)?;
+        let span = micros_between(sent.first, sent.last).max(MIN_SPAN_MICROS);
+        Some(rate(sent.size - sent.last_size, span))
+    }
+
+    fn sent(&self) -> Option<Sent> {
+        let (front, back) = (self.window.front()?, self.window.back()?);
+        if self.overtakings > 0 || front.sent < self.latest_discarded_send {
+            return self.sent_one_by_one();
         }
-        let last = last.filter(|_| count >= REQUIRED_PACKETS)?;
-        let span = micros_between(first, last.sent).max(MIN_SPAN_MICROS);
-        Some(rate(size - last.size, span))
+        // In order: nothing is left out, and only the last ones may have been sent together.
+        let together = self.window.iter().rev().take_while(|it| it.sent == back.sent);
+        Some(Sent {
+            size: self.size,
+            count: self.window.len(),
+            first: front.sent,
+            last: back.sent,
+            last_size: together.last()?.size,
+        })
+    }
+
+    fn sent_one_by_one(&self) -> Option<Sent> {
+        let mut arrivals = self.window.iter().filter(|it| it.sent >= self.latest_discarded_send);
+        let Arrival { sent: first, size, .. } = *arrivals.next()?;
+        let mut sent = Sent { size, count: 1, first, last: first, last_size: size };
+        for arrival in arrivals {
+            sent.first = sent.first.min(arrival.sent);
+            if arrival.sent > sent.last {
+                (sent.last, sent.last_size) = (arrival.sent, arrival.size);
+            }
+            sent.size += arrival.size;
+            sent.count += 1;
+        }
+        Some(sent)
     }
 }
 
@@ -137,6 +191,7 @@ const MIN_SPAN_MICROS: i64 = 1_000;
 #[cfg(test)]
 mod tests {
     use bridge_units::Timestamp;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::sent_packets::SentPacket;
@@ -280,5 +335,56 @@ mod tests {
         let mut estimator = ThroughputEstimator::new();
         estimator.update(&Flow::new().packets(5_000, 100_000, 100_000));
         assert_eq!(estimator.window.len(), MAX_PACKETS);
+    }
+
+    proptest! {
+        /// The running figures are those of adding all up, whatever is lost, late or overtaken.
+        #[test]
+        fn running_figures_are_exact(
+            arrivals in prop::collection::vec(
+                (0_u64..40_000, 0_i64..9_000, -20_000_i64..20_000, 50_u64..1_200),
+                1..400,
+            ),
+            batch in 1_usize..30,
+        ) {
+            let mut estimator = ThroughputEstimator::new();
+            let (mut sent_micros, mut received_micros) = (1_000_000, 5_000_000);
+            let results: Vec<_> = arrivals
+                .into_iter()
+                .map(|(sent_gap, gap, jitter, size)| {
+                    // Half of the packets leave together with the one before.
+                    sent_micros += sent_gap.saturating_sub(20_000);
+                    received_micros += gap;
+                    let arrived = received_micros + if jitter % 5 == 0 { jitter } else { 0 };
+                    PacketResult {
+                        packet: SentPacket {
+                            sequence: 0,
+                            size: DataSize::from_bytes(size),
+                            sent: Timestamp::from_micros(sent_micros),
+                            probe: None,
+                        },
+                        received: Some(ReceiveTime::from_micros(arrived)),
+                        was_lost: false,
+                    }
+                })
+                .collect();
+            for batch in results.chunks(batch) {
+                let mut batch = batch.to_vec();
+                batch.sort_by_key(|result| result.received);
+                estimator.update(&batch);
+                let window: Vec<_> = estimator.window.iter().copied().collect();
+                let size: u64 = window.iter().map(|it| it.size).sum();
+                prop_assert_eq!(estimator.size, size);
+                prop_assert!(window.is_sorted_by_key(|it| it.received));
+                let mut gaps: Vec<_> = window
+                    .windows(2)
+                    .map(|pair| pair[1].received.micros_since(pair[0].received))
+                    .collect();
+                gaps.sort_unstable_by_key(|gap| std::cmp::Reverse(*gap));
+                let largest = |n: usize| gaps.get(n).copied().unwrap_or(0);
+                prop_assert_eq!(estimator.gaps.get(), (largest(0), largest(1)));
+                prop_assert_eq!(estimator.sent(), estimator.sent_one_by_one());
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod a_loaded_bridge_sends_less_video;
 mod a_new_speaker_is_shown_at_once;
 mod a_speaker_change_is_cheap;
 mod audio_subscriptions_select_sources;

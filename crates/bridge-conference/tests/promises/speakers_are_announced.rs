@@ -109,7 +109,7 @@ fn the_muted_visitors_and_translations_do_not_speak() {
         level: 0,
         received: world.now,
     };
-    world.event("b", SessionEventKind::AudioLevels(vec![level]));
+    world.event("b", SessionEventKind::AudioLevels(vec![level].into()));
     world.pass(Duration::from_secs(1));
     assert!(world.heard("a", CLASS).is_empty());
     assert_eq!(world.conference().counters().dominant_speaker_changes, 0);

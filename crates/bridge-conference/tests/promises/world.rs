@@ -179,6 +179,13 @@ impl World {
         self.now = end;
     }
 
+    /// The bridge has another last-n for all receivers.
+    pub(crate) fn limit(&mut self, last_n: LastN) {
+        let id = self.conference_id();
+        self.conferences.get_mut(&id).unwrap().set_bridge_last_n(last_n);
+        self.settle_at(id, self.now);
+    }
+
     /// The only conference.
     pub(crate) fn conference(&self) -> &Conference {
         &self.conferences[&self.conference_id()]

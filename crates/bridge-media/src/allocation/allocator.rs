@@ -170,7 +170,7 @@ impl BandwidthAllocator {
     pub fn poll_timeout(&self) -> Timestamp {
         match self.due {
             Some(_) => Timestamp::ZERO,
-            None => self.last_run + self.config.max_time_between_calculations + TIMER_SLACK,
+            None => self.last_run + self.longest_pause() + TIMER_SLACK,
         }
     }
 
@@ -220,6 +220,13 @@ impl BandwidthAllocator {
     pub fn oversending_time(&self, now: Timestamp) -> Duration {
         let is_oversending = self.current.is_oversending;
         self.oversent + if is_oversending { now.since(self.last_run) } else { Duration::ZERO }
+    }
+
+    /// Differs from JVB, which lets what it suspended wait for the next period, too: the rates for
+    /// which there was no room may have been those of a key frame.
+    fn longest_pause(&self) -> Duration {
+        let period = self.config.max_time_between_calculations;
+        if self.current.has_suspended_sources { period.min(SUSPENDED_RETRY) } else { period }
     }
 
     fn make_due(&mut self, trigger: AllocationTrigger) {
@@ -335,6 +342,9 @@ fn is_above(difference: u64, share: f64, whole: Bitrate) -> bool {
     let (difference, whole) = (difference as f64, whole.bps() as f64);
     difference > whole * share
 }
+
+/// Rates are measured over a second, and told once a second.
+const SUSPENDED_RETRY: Duration = Duration::from_secs(1);
 
 /// No budget: more than all layers of a conference together.
 const UNLIMITED: i64 = i64::MAX / 2;

@@ -79,8 +79,8 @@ impl SingleLayerContext {
         self.lanes.resume();
         let (arrival, detail) = describe(packet);
         let placement = self.lanes.place(packet, &arrival, detail)?;
-        if let (true, Some(lane)) =
-            (arrival.is_keyframe, self.lanes.lane(packet.encoding, packet.ssrc))
+        if arrival.is_keyframe
+            && let Some(lane) = self.lanes.lane(packet.encoding, packet.ssrc)
         {
             lane.extra.has_keyframes = true;
         }

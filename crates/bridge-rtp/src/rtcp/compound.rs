@@ -1,4 +1,5 @@
-use super::description::{Application, ExtendedReport, Goodbye, SourceDescription};
+use super::description::{Application, Goodbye, SourceDescription};
+use super::extended_report::ExtendedReport;
 use super::feedback::{FullIntraRequest, Nack, PictureLossIndication, ReceiverEstimatedMaxBitrate};
 use super::report::{ReceiverReport, SenderReport};
 use super::transport_feedback::TransportFeedback;
@@ -196,6 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rtcp::ExtendedBlock;
 
     const EMPTY_RR: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 7];
     const PLI: [u8; 12] = [0x81, 206, 0, 2, 0, 0, 0, 7, 0, 0, 0, 8];
@@ -260,6 +262,16 @@ mod tests {
         assert_eq!(raw, bytes);
     }
 
+    fn exhaust_blocks(report: &ExtendedReport<'_>) -> usize {
+        report
+            .blocks()
+            .map(|block| match block {
+                ExtendedBlock::Answers(answers) => answers.iter().count(),
+                _ => 1,
+            })
+            .sum()
+    }
+
     fn exhaust(packet: RtcpPacket<'_>) -> usize {
         match packet {
             RtcpPacket::SenderReport(sr) => sr.blocks.iter().count(),
@@ -267,7 +279,7 @@ mod tests {
             RtcpPacket::SourceDescription(sdes) => sdes.items().count(),
             RtcpPacket::Goodbye(bye) => bye.ssrcs().count() + bye.reason.map_or(0, <[u8]>::len),
             RtcpPacket::Application(app) => app.data.len(),
-            RtcpPacket::ExtendedReport(xr) => xr.blocks.len(),
+            RtcpPacket::ExtendedReport(xr) => exhaust_blocks(&xr),
             RtcpPacket::Nack(nack) => nack.sequence_numbers().count(),
             RtcpPacket::TransportFeedback(feedback) => {
                 let count = feedback.statuses().count();

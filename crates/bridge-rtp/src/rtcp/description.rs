@@ -40,15 +40,6 @@ pub struct Application<'a> {
     pub data: &'a [u8],
 }
 
-/// XR (RFC 3611): ignored by the bridge, as by JVB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExtendedReport<'a> {
-    /// Who sent it.
-    pub sender_ssrc: u32,
-    /// The report blocks, not parsed.
-    pub blocks: &'a [u8],
-}
-
 impl<'a> SourceDescription<'a> {
     pub(super) fn parse(chunk_count: u8, body: &'a [u8]) -> Result<Self, RtcpError> {
         let description = Self { chunk_count, body };
@@ -138,13 +129,6 @@ impl<'a> Application<'a> {
     }
 }
 
-impl<'a> ExtendedReport<'a> {
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, RtcpError> {
-        let (ssrc, blocks) = body.split_first_chunk::<4>().ok_or(RtcpError::BodyTooShort)?;
-        Ok(Self { sender_ssrc: u32::from_be_bytes(*ssrc), blocks })
-    }
-}
-
 const END_OF_ITEMS: u8 = 0;
 
 #[cfg(test)]
@@ -189,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn application_and_extended_reports() {
+    fn application_defined() {
         let body = [0, 0, 0, 9, b'n', b'a', b'm', b'e', 1, 2, 3, 4];
         let app = Application::parse(5, &body).unwrap();
         assert_eq!(
@@ -197,8 +181,5 @@ mod tests {
             (5, 9, b"name", &body[8..])
         );
         assert_eq!(Application::parse(5, &body[..7]).unwrap_err(), RtcpError::BodyTooShort);
-        let xr = ExtendedReport::parse(&body).unwrap();
-        assert_eq!((xr.sender_ssrc, xr.blocks), (9, &body[4..]));
-        assert_eq!(ExtendedReport::parse(&[0; 3]).unwrap_err(), RtcpError::BodyTooShort);
     }
 }

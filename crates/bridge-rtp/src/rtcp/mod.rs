@@ -2,6 +2,7 @@
 
 mod compound;
 mod description;
+mod extended_report;
 mod feedback;
 mod report;
 mod rewrite;
@@ -10,7 +11,10 @@ mod transport_feedback_builder;
 mod writer;
 
 pub use compound::{RtcpCompound, RtcpIter, RtcpPacket, UnknownRtcp};
-pub use description::{Application, ExtendedReport, Goodbye, SourceDescription, SourceItem};
+pub use description::{Application, Goodbye, SourceDescription, SourceItem};
+pub use extended_report::{
+    ExtendedBlock, ExtendedBlocks, ExtendedReport, ReferenceAnswer, ReferenceAnswers, monotonic_ntp,
+};
 pub use feedback::{
     FirEntry, FullIntraRequest, Nack, PictureLossIndication, ReceiverEstimatedMaxBitrate,
 };

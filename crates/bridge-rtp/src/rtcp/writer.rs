@@ -1,5 +1,8 @@
 use bridge_units::Bitrate;
 
+use super::extended_report::{
+    ANSWER_WORDS, ANSWERS, REFERENCE_TIME, REFERENCE_TIME_WORDS, ReferenceAnswer,
+};
 use super::feedback::{FIR_ENTRY_LEN, FirEntry, REMB_NAME, remb_exponent_mantissa};
 use super::report::{MAX_REPORT_BLOCKS, ReportBlock, SenderInfo};
 use super::transport_feedback_builder::TransportFeedbackBuilder;
@@ -146,6 +149,39 @@ impl<'a> RtcpWriter<'a> {
             out.put(&REMB_NAME)?;
             out.put(&[count, exponent << 2 | mantissa2, mantissa1, mantissa0])?;
             ssrcs.iter().try_for_each(|&ssrc| out.put_u32(ssrc))
+        })
+    }
+
+    /// Appends an XR with what there is: a reference time, and answers to those of others; nothing
+    /// without both.
+    ///
+    /// # Errors
+    /// [`RtcpError::TooManyEntries`] for answers that no block can hold,
+    /// [`RtcpError::BufferTooSmall`].
+    pub fn extended_report(
+        &mut self,
+        sender_ssrc: u32,
+        reference_time: Option<u64>,
+        answers: &[ReferenceAnswer],
+    ) -> Result<(), RtcpError> {
+        if reference_time.is_none() && answers.is_empty() {
+            return Ok(());
+        }
+        let words = u16::try_from(answers.len()).ok().and_then(|n| n.checked_mul(ANSWER_WORDS));
+        let words = words.ok_or(RtcpError::TooManyEntries)?;
+        self.packet(packet_type::EXTENDED_REPORT, 0, |out| {
+            out.put_u32(sender_ssrc)?;
+            if let Some(ntp) = reference_time {
+                out.put(&[REFERENCE_TIME, 0])?;
+                out.put_u16(REFERENCE_TIME_WORDS)?;
+                out.put(&ntp.to_be_bytes())?;
+            }
+            if answers.is_empty() {
+                return Some(());
+            }
+            out.put(&[ANSWERS, 0])?;
+            out.put_u16(words)?;
+            answers.iter().flat_map(|a| a.to_words()).try_for_each(|word| out.put_u32(word))
         })
     }
 

@@ -1,6 +1,6 @@
 //! The last steps of a packet: the receiver's values, its transport-wide number, and the seal.
 
-use super::{Downlink, Outlet};
+use super::{Downlink, DownlinkExtensions, Outlet};
 use crate::egress::MAX_DATAGRAM_BYTES;
 use crate::plain_header::{HeaderSlots, MAX_HEADER_LEN, Stamp};
 use bridge_media::{Mid, PayloadRewrite, Rewrite, VideoPacket};
@@ -36,12 +36,6 @@ impl<'a> Departure<'a> {
         Self { header, payload, slots, payload_type, rewrite, mid, descriptor }
     }
 
-    /// Whether the receiver's header is surely no longer than [`SHORT_HEADER_LEN`].
-    fn is_short(&self) -> bool {
-        self.header.len() <= SHORT_HEADER_LEN - ADDED_LEN
-            && !matches!(self.rewrite.payload, PayloadRewrite::Dependency(_))
-    }
-
     /// Bytes from the RTP header on, without the seal.
     pub(super) fn size(&self) -> DataSize {
         DataSize::from_bytes((self.header.len() + self.payload.len()) as u64)
@@ -60,28 +54,25 @@ impl Downlink {
             outlet.counters.dropped_seal_failed += 1;
             return false;
         }
-        let (mut short, mut long);
-        let buffer: &mut [u8] = if departure.is_short() {
-            short = [0; SHORT_HEADER_LEN];
-            &mut short
-        } else {
-            long = [0; MAX_HEADER_LEN];
-            &mut long
-        };
         let Departure { rewrite, payload, payload_type, .. } = departure;
-        let Some(header) = self.header(now, departure, rewrite, *payload_type, buffer) else {
+        let rewrites_payload =
+            matches!(rewrite.payload, PayloadRewrite::Vp8 { .. } | PayloadRewrite::Vp9 { .. });
+        let room = outlet.egress.room(outlet.sink);
+        let header = room.get_mut(..MAX_HEADER_LEN).unwrap_or_default();
+        let Some(header_len) = self.header(now, departure, rewrite, *payload_type, header) else {
             outlet.counters.dropped_header += 1;
             return false;
         };
-        match rewrite.payload {
-            PayloadRewrite::Vp8 { .. } | PayloadRewrite::Vp9 { .. } => {
-                outlet.rtp_with(header, payload.len(), |out| {
-                    out.copy_from_slice(payload);
-                    rewrite.apply_to_payload(out);
-                })
+        let sender = &mut outlet.srtp.sender;
+        let sealed = match room.get_mut(header_len..header_len + payload.len()) {
+            Some(place) if rewrites_payload => {
+                place.copy_from_slice(payload);
+                rewrite.apply_to_payload(place);
+                sender.seal_rtp_in_place(room, header_len, payload.len())
             }
-            _ => outlet.rtp(header, payload),
-        }
+            _ => sender.seal_rtp_payload(room, header_len, payload),
+        };
+        outlet.commit_rtp(sealed)
     }
 
     /// Sends a packet again on its retransmission stream (RFC 4588); whether it went.
@@ -100,8 +91,8 @@ impl Downlink {
         let of_stream =
             Rewrite { ssrc: rtx.ssrc, sequence_number: rtx.sequence_number, ..*rewrite };
         let mut buffer = [0; MAX_HEADER_LEN];
-        let header = self.header(now, departure, &of_stream, rtx.payload_type, &mut buffer);
-        let Some(header) = header else {
+        let len = self.header(now, departure, &of_stream, rtx.payload_type, &mut buffer);
+        let Some(header) = len.and_then(|len| buffer.get(..len)) else {
             outlet.counters.dropped_header += 1;
             return false;
         };
@@ -115,15 +106,20 @@ impl Downlink {
         sent
     }
 
-    /// The header as this receiver gets it. A packet with a transport-wide number counts as sent.
-    fn header<'b>(
+    /// Writes the header as this receiver gets it; its length. A packet with a transport-wide number
+    /// counts as sent.
+    fn header(
         &mut self,
         now: Timestamp,
         departure: &Departure<'_>,
         rewrite: &Rewrite,
         payload_type: u8,
-        buffer: &'b mut [u8],
-    ) -> Option<&'b [u8]> {
+        buffer: &mut [u8],
+    ) -> Option<usize> {
+        let DownlinkExtensions { abs_send_time: time_id, mid: mid_id, .. } = self.extensions;
+        if time_id.is_none() && (mid_id.is_none() || departure.mid.is_none()) {
+            return self.stamp(now, departure, rewrite, payload_type, &[], buffer);
+        }
         let time = self.extensions.abs_send_time.map(|id| (id, abs_send_time(now)));
         let time = time.as_ref().map(|(id, data)| AddedExtension { id: *id, data });
         let mid = self.extensions.mid.zip(departure.mid.as_ref());
@@ -137,10 +133,21 @@ impl Downlink {
             }
             (Some(one), None) | (None, Some(one)) => std::slice::from_ref(one),
         };
+        self.stamp(now, departure, rewrite, payload_type, added, buffer)
+    }
+
+    fn stamp(
+        &mut self,
+        now: Timestamp,
+        departure: &Departure<'_>,
+        rewrite: &Rewrite,
+        payload_type: u8,
+        added: &[AddedExtension<'_>],
+        buffer: &mut [u8],
+    ) -> Option<usize> {
         let stamp = Stamp { transport_cc: self.number(now, departure.size()), added };
-        let Departure { header, slots, descriptor, .. } = *departure;
-        let len = slots.stamp(header, rewrite, payload_type, descriptor, stamp, buffer)?;
-        buffer.get(..len)
+        let Departure { header, slots, descriptor, .. } = departure;
+        slots.stamp(header, rewrite, payload_type, *descriptor, stamp, buffer)
     }
 
     /// The next transport-wide number with the receiver's id, if it takes them.
@@ -152,12 +159,6 @@ impl Downlink {
         Some((id, number))
     }
 }
-
-/// Enough for most headers; clearing more costs each packet something.
-const SHORT_HEADER_LEN: usize = 64;
-
-/// What an absolute send time and a MID add at most, with padding to a word.
-const ADDED_LEN: usize = 28;
 
 /// Leaves room for the seal, a retransmission's original number and a longer descriptor.
 const MAX_DEPARTURE_BYTES: u64 = MAX_DATAGRAM_BYTES as u64 - 64;

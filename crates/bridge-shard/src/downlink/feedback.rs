@@ -3,7 +3,7 @@
 use super::{Downlink, Outlet};
 use crate::stored_packets::StoredPackets;
 use bridge_rtp::TransportFeedback;
-use bridge_rtp::rtcp::ReportBlock;
+use bridge_rtp::rtcp::{ReferenceAnswer, ReportBlock};
 use bridge_units::{Bitrate, SessionId, Timestamp};
 
 impl Downlink {
@@ -20,6 +20,17 @@ impl Downlink {
         }
         self.estimator.on_report_blocks(now, blocks());
         self.pacer.set_target(now, self.estimator.pacing_target());
+    }
+
+    /// Takes an answer to a reference time. The estimator has the round trips of what is sent, and needs
+    /// none of a receiver that is sent nothing.
+    pub(crate) fn handle_reference_answer(&mut self, now: Timestamp, answer: &ReferenceAnswer) {
+        self.round_trips.on_reference_answer(now, answer);
+    }
+
+    /// The reference time to send, where nothing else tells the round trip.
+    pub(crate) fn poll_reference_time(&mut self, now: Timestamp) -> Option<u64> {
+        self.round_trips.poll_reference_time(now)
     }
 
     /// Takes transport-wide feedback, and sends what it allows.

@@ -10,6 +10,7 @@ use bridge_cc::PacketUrgency;
 use bridge_media::{LayerIndex, RewritingRefusal, SsrcRewriting};
 use bridge_units::{SourceId, Timestamp};
 use rustc_hash::FxHashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 impl Downlink {
@@ -90,24 +91,27 @@ fn video_source<'v>(
     packet: &PlainPacket,
     stream: OutgoingStream,
 ) -> Option<&'v mut VideoSource> {
-    // A source whose first encoding or sender is another one begins anew.
-    let is_same = videos.get(&packet.source).is_some_and(|source| {
-        source.stream.primary == stream.primary && source.sender == packet.sender
-    });
-    if !is_same {
-        let target = *targets.get(&packet.source)?;
-        if videos.len() >= MAX_SOURCES {
-            return None;
-        }
+    let is_full = videos.len() >= MAX_SOURCES;
+    let begin = || {
+        let target = *targets.get(&packet.source).filter(|_| !is_full)?;
         let mut source = VideoSource::new(packet.sender, stream);
         source.set_target(target);
-        if videos.insert(packet.source, source).is_some()
-            && let Some(rewriting) = rewriting
-        {
-            rewriting.restart_source(packet.source);
+        Some(source)
+    };
+    match videos.entry(packet.source) {
+        Entry::Vacant(place) => Some(place.insert(begin()?)),
+        Entry::Occupied(known) => {
+            let source = known.into_mut();
+            // A source whose first encoding or sender is another one begins anew.
+            if source.stream.primary != stream.primary || source.sender != packet.sender {
+                *source = begin()?;
+                if let Some(rewriting) = rewriting {
+                    rewriting.restart_source(packet.source);
+                }
+            }
+            Some(source)
         }
     }
-    videos.get_mut(&packet.source)
 }
 
 /// Keeps a packet in the history when the first receiver gets it.

@@ -1,5 +1,7 @@
 use crate::egress::{Egress, EgressSink, LocalIndex};
 use bridge_metrics::ShardCounters;
+use bridge_rtp::RtcpWriter;
+use bridge_rtp::rtcp::{MAX_COMPOUND_LEN, ReferenceAnswer};
 use bridge_srtp::SealError;
 use bridge_transport::SrtpContexts;
 use std::net::SocketAddr;
@@ -43,7 +45,22 @@ impl Outlet<'_> {
         }
     }
 
-    fn commit_rtp(&mut self, sealed: Result<usize, SealError>) -> bool {
+    /// Seals and sends an extended report with a reference time and answers to others.
+    pub(crate) fn extended_report(
+        &mut self,
+        sender: u32,
+        reference_time: Option<u64>,
+        answers: &[ReferenceAnswer],
+    ) {
+        let mut buffer = [0; MAX_COMPOUND_LEN];
+        let mut writer = RtcpWriter::new(&mut buffer);
+        if writer.extended_report(sender, reference_time, answers).is_ok() {
+            self.rtcp(writer.as_bytes());
+        }
+    }
+
+    /// Sends what was sealed in the arena's room; whether it went.
+    pub(super) fn commit_rtp(&mut self, sealed: Result<usize, SealError>) -> bool {
         match sealed {
             Ok(len) => {
                 self.counters.rtp_out += 1;

@@ -692,7 +692,8 @@ impl SimulatedClient {
         // One number is left out after a frame that was not finished at a switch; VP9 keeps room for
         // the beginning of a key frame that was joined in its middle.
         let switches = receiver.counters().switches + receiver.pauses() + receiver.remaps();
-        let deliberate = if receiver.source().codec == SimulatedCodec::Vp9 { 17 } else { 1 };
+        let is_vp9 = receiver.source().codec.payload_type() == SimulatedCodec::Vp9.payload_type();
+        let deliberate = if is_vp9 { 17 } else { 1 };
         unexplained
             .saturating_sub(receiver.sources().map(lost_before).sum())
             .saturating_sub(switches * deliberate)

@@ -49,6 +49,10 @@ pub(crate) struct FrameHeaderReader {
     timestamps: Unwrapper<32>,
     /// The newest and the one before.
     structures: Vec<Arc<TemplateDependencyStructure>>,
+    /// VP9's pattern: how many pictures back each refers to.
+    group: Vec<Vec<u8>>,
+    /// The picture with which it began.
+    group_start: Option<i64>,
 }
 
 /// Extends wrapping numbers of this many bits.
@@ -84,7 +88,7 @@ impl FrameHeaderReader {
     ) -> Option<PacketFrame> {
         match codec {
             SimulatedCodec::Vp8 => self.read_vp8(marker, payload),
-            SimulatedCodec::Vp9 => self.read_vp9(payload),
+            SimulatedCodec::Vp9 | SimulatedCodec::Vp9NonFlexible => self.read_vp9(payload),
             SimulatedCodec::Av1 => self.read_descriptor(descriptor?),
             SimulatedCodec::H264 => self.read_h264(timestamp, marker, payload),
         }
@@ -116,7 +120,16 @@ impl FrameHeaderReader {
         let spatial = i64::from(descriptor.spatial_id());
         let place = |picture: i64, spatial: i64| picture * 8 + spatial;
         let mut references = Vec::new();
-        if descriptor.is_inter_picture_predicted {
+        if descriptor.scalability.is_some() {
+            self.group_start = Some(picture);
+            self.group = read_group(payload).unwrap_or_default();
+        }
+        if descriptor.is_inter_picture_predicted && !descriptor.is_flexible {
+            let start = self.group_start.filter(|_| !self.group.is_empty())?;
+            let position = (picture - start).rem_euclid(self.group.len() as i64) as usize;
+            let back = self.group.get(position)?.iter();
+            references.extend(back.map(|back| place(picture - i64::from(*back), spatial)));
+        } else if descriptor.is_inter_picture_predicted {
             // Behind two bytes of picture id and one of layers.
             let mut offset = 4;
             loop {
@@ -138,7 +151,7 @@ impl FrameHeaderReader {
             key: descriptor.is_keyframe(),
             references: listed(references),
             wire_id,
-            tl0_picture_index: 0,
+            tl0_picture_index: descriptor.tl0_picture_index.unwrap_or(0),
         })
     }
 
@@ -190,6 +203,28 @@ impl FrameHeaderReader {
             tl0_picture_index: 0,
         })
     }
+}
+
+/// The group of pictures in the scalability structure of a non-flexible packet (RFC 9628 section
+/// 4.2.1), which the bridge's own parser does not keep.
+fn read_group(payload: &[u8]) -> Option<Vec<Vec<u8>>> {
+    // Flags, two bytes of picture id, layers, tl0picidx.
+    let (&structure, mut rest) = payload.get(5..)?.split_first()?;
+    if structure & 0x10 != 0 {
+        rest = rest.get(4 * (usize::from(structure >> 5) + 1)..)?;
+    }
+    if structure & 0x08 == 0 {
+        return None;
+    }
+    let (&count, mut rest) = rest.split_first()?;
+    let mut group = Vec::new();
+    for _ in 0..count {
+        let (&picture, behind) = rest.split_first()?;
+        let (references, behind) = behind.split_at_checked(usize::from(picture >> 2 & 3))?;
+        group.push(references.to_vec());
+        rest = behind;
+    }
+    Some(group)
 }
 
 fn listed(references: Vec<i64>) -> References {

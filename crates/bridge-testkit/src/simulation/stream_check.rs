@@ -167,7 +167,7 @@ impl StreamCheck {
             self.note(now, ViolationKind::TimestampOverSwitch(step));
         }
         let found = after.tl0_picture_index.wrapping_sub(before.tl0_picture_index);
-        if self.codec == SimulatedCodec::Vp8 && !(1..128).contains(&found) {
+        if self.has_tl0() && !(1..128).contains(&found) {
             self.note(now, ViolationKind::Tl0PictureIndex { number, wanted: 1, found });
         }
     }
@@ -213,7 +213,9 @@ impl StreamCheck {
         }
         let ids = match self.codec {
             SimulatedCodec::Vp8 => 1,
-            SimulatedCodec::Vp9 => picture_id_delta(b.picture_id, a.picture_id),
+            SimulatedCodec::Vp9 | SimulatedCodec::Vp9NonFlexible => {
+                picture_id_delta(b.picture_id, a.picture_id)
+            }
             SimulatedCodec::Av1 => b.frame.wrapping_sub(a.frame).cast_signed(),
             SimulatedCodec::H264 => 0,
         };
@@ -233,7 +235,7 @@ impl StreamCheck {
         let found = match self.codec {
             SimulatedCodec::H264 => return,
             SimulatedCodec::Av1 => i32::from(bridge_rtp::seq_delta(after.wire_id, before.wire_id)),
-            SimulatedCodec::Vp8 | SimulatedCodec::Vp9 => {
+            SimulatedCodec::Vp8 | SimulatedCodec::Vp9 | SimulatedCodec::Vp9NonFlexible => {
                 picture_id_delta(after.wire_id, before.wire_id)
             }
         };
@@ -243,10 +245,14 @@ impl StreamCheck {
         }
         let found = after.tl0_picture_index.wrapping_sub(before.tl0_picture_index);
         let is_right = found == wanted_tl0 || is_key && found == 1;
-        if self.codec == SimulatedCodec::Vp8 && !is_right {
+        if self.has_tl0() && !is_right {
             let wanted = wanted_tl0;
             self.note(now, ViolationKind::Tl0PictureIndex { number, wanted, found });
         }
+    }
+
+    const fn has_tl0(&self) -> bool {
+        matches!(self.codec, SimulatedCodec::Vp8 | SimulatedCodec::Vp9NonFlexible)
     }
 
     fn note_misplaced(&mut self, now: Timestamp, number: u16, a: FrameStamp, b: FrameStamp) {

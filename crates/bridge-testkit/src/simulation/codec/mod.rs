@@ -12,8 +12,10 @@ mod vp9;
 pub enum SimulatedCodec {
     /// With picture id, tl0picidx and three temporal layers.
     Vp8,
-    /// In flexible mode, with three temporal layers.
+    /// In flexible mode: each picture tells what it refers to. With three temporal layers.
     Vp9,
+    /// In non-flexible mode: the key picture tells a pattern. With three temporal layers.
+    Vp9NonFlexible,
     /// With the dependency descriptor and three temporal layers.
     Av1,
     /// Without temporal layers; only NAL units tell what is what.
@@ -63,7 +65,7 @@ impl SimulatedCodec {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Vp8 => "VP8",
-            Self::Vp9 => "VP9",
+            Self::Vp9 | Self::Vp9NonFlexible => "VP9",
             Self::Av1 => "AV1",
             Self::H264 => "H264",
         }
@@ -73,7 +75,7 @@ impl SimulatedCodec {
     pub const fn payload_type(self) -> u8 {
         match self {
             Self::Vp8 => 100,
-            Self::Vp9 => 101,
+            Self::Vp9 | Self::Vp9NonFlexible => 101,
             Self::Av1 => 41,
             Self::H264 => 107,
         }
@@ -83,7 +85,7 @@ impl SimulatedCodec {
     pub const fn rtx_payload_type(self) -> u8 {
         match self {
             Self::Vp8 => 96,
-            Self::Vp9 => 97,
+            Self::Vp9 | Self::Vp9NonFlexible => 97,
             Self::Av1 => 42,
             Self::H264 => 99,
         }
@@ -94,7 +96,7 @@ impl SimulatedCodec {
         Self::ALL.into_iter().find(|codec| codec.payload_type() == payload_type)
     }
 
-    /// All of them.
+    /// One for each payload type.
     pub const ALL: [Self; 4] = [Self::Vp8, Self::Vp9, Self::Av1, Self::H264];
 
     /// Temporal layer of each picture of the pattern.
@@ -122,7 +124,9 @@ impl LayerFrame {
         let plain = |payload| PacketHead { payload, dependency_descriptor: None };
         match self.codec {
             SimulatedCodec::Vp8 => plain(vp8::head(self, part)),
-            SimulatedCodec::Vp9 => plain(vp9::head(self, part, parts)),
+            SimulatedCodec::Vp9 | SimulatedCodec::Vp9NonFlexible => {
+                plain(vp9::head(self, part, parts))
+            }
             SimulatedCodec::H264 => plain(h264::head(self, part, parts)),
             SimulatedCodec::Av1 => PacketHead {
                 payload: av1::payload_head(self, part, parts),

@@ -36,7 +36,7 @@ pub(super) fn run(seed: u64) -> Result<ScenarioReport, SimulationError> {
     let shown = client.receiver(screen);
     let first = time_to_height(shown, begin, 1_080);
     // At five frames a second a key frame takes its time, and 150 packets of it fill the link.
-    report.within("the screen is seen", first, Duration::from_secs(6));
+    report.within("the screen is seen", first, Duration::from_secs(2));
     let settled = begin + Duration::from_secs(10);
     if let Some(shown) = shown {
         let rate = shown.playback().frame_rate(settled, begin + END);
