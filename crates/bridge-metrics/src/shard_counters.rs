@@ -137,6 +137,8 @@ shard_counters! {
     nacks_over_budget,
     /// Packets that the pacer had no room for.
     dropped_pacer_full,
+    /// Video packets of a layer that is to be left and that the receiver's link does not take.
+    dropped_left_layer,
     /// Packets that waited until they were not kept any more.
     dropped_not_kept,
     /// Packets of encodings beyond those of which packets are kept.

@@ -11,6 +11,7 @@ use bridge_media::{LayerIndex, RewritingRefusal, SsrcRewriting};
 use bridge_units::{SourceId, Timestamp};
 use rustc_hash::FxHashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 impl Downlink {
     /// Projects a video packet and sends it, at once or when the pacer lets it. Answers the
@@ -28,6 +29,7 @@ impl Downlink {
         if !self.payload_types.accepts(video.payload_type) {
             return None;
         }
+        let backlog = if self.pacer.is_empty() { Duration::ZERO } else { self.pacer.backlog() };
         let Self { videos, targets, rewriting, .. } = self;
         let source = video_source(videos, targets, rewriting, packet, stream);
         let source = match source {
@@ -37,6 +39,10 @@ impl Downlink {
                 return None;
             }
         };
+        if source.is_left(video.encoding, video.frame.is_keyframe(), backlog) {
+            outlet.counters.dropped_left_layer += 1;
+            return source.wish(now);
+        }
         let decision = source.projection.accept(video);
         let wish = if decision.request_keyframe { source.wish(now) } else { None };
         let Ok(projected) = decision.outcome else { return wish };
