@@ -11,13 +11,17 @@ use serde_json::{Value, json};
 
 use crate::{Figures, ROOM, Timeline, say};
 
-/// How a participant sends its picture of 720 lines: in three heights, in whichever way.
+/// How a participant sends its picture: in three heights, in whichever way.
 #[derive(Clone, Copy, Debug)]
 pub struct Sending {
     /// What people call it.
     pub name: &'static str,
     /// The codec's name in descriptions.
     pub codec: &'static str,
+    /// Lines of the picture; the lower ones have a half and a quarter of them.
+    pub height: u16,
+    /// Pictures a second.
+    pub frame_rate: u32,
     query: &'static str,
 }
 
@@ -36,17 +40,46 @@ pub struct Broadcast {
 
 impl Sending {
     /// Three encodings of VP8.
-    pub const VP8_SIMULCAST: Self =
-        Self { name: "VP8 simulcast", codec: "VP8", query: "codec=VP8&simulcast=1" };
+    pub const VP8_SIMULCAST: Self = Self {
+        name: "VP8 simulcast",
+        codec: "VP8",
+        height: HEIGHT,
+        frame_rate: FRAME_RATE,
+        query: "codec=VP8&simulcast=1",
+    };
     /// Three encodings of H.264.
-    pub const H264_SIMULCAST: Self =
-        Self { name: "H.264 simulcast", codec: "H264", query: "codec=H264&simulcast=1" };
+    pub const H264_SIMULCAST: Self = Self {
+        name: "H.264 simulcast",
+        codec: "H264",
+        query: "codec=H264&simulcast=1",
+        ..Self::VP8_SIMULCAST
+    };
     /// Three spatial layers of VP9 that depend on each other in key pictures only.
-    pub const VP9_SVC: Self =
-        Self { name: "VP9 SVC L3T3_KEY", codec: "VP9", query: "codec=VP9&svc=L3T3_KEY" };
+    pub const VP9_SVC: Self = Self {
+        name: "VP9 SVC L3T3_KEY",
+        codec: "VP9",
+        query: "codec=VP9&svc=L3T3_KEY",
+        ..Self::VP8_SIMULCAST
+    };
     /// Three spatial layers of AV1 that depend on each other in key pictures only.
-    pub const AV1_SVC: Self =
-        Self { name: "AV1 SVC L3T3_KEY", codec: "AV1", query: "codec=AV1&svc=L3T3_KEY" };
+    pub const AV1_SVC: Self = Self {
+        name: "AV1 SVC L3T3_KEY",
+        codec: "AV1",
+        query: "codec=AV1&svc=L3T3_KEY",
+        ..Self::VP8_SIMULCAST
+    };
+
+    /// The heights of its layers, from the lowest to the highest.
+    pub fn heights(&self) -> [u32; 3] {
+        [4, 2, 1].map(|part| u32::from(self.height) / part)
+    }
+
+    /// Where somebody called `name` joins `room` and sends in this way.
+    pub fn page_url(&self, focus: &ScriptedFocus, room: &str, name: &str) -> String {
+        let Self { height, frame_rate, query, .. } = self;
+        let url = focus.page_url(room, name, *height);
+        format!("{url}&media=moving&fps={frame_rate}&preview=0&{query}")
+    }
 }
 
 impl Broadcast {
@@ -70,10 +103,9 @@ impl Broadcast {
         let chromium = Chromium::start().await?;
         let mut pages = HashMap::new();
         for &name in [SENDER].iter().chain(receivers) {
-            let query = if name == SENDER { sending.query } else { RECEIVING };
-            let rate = FRAME_RATE;
-            let url = focus.page_url(ROOM, name, HEIGHT);
-            let url = format!("{url}&media=moving&fps={rate}&preview=0&{query}");
+            let as_receiver = Sending { query: RECEIVING, ..sending };
+            let page_of = if name == SENDER { sending } else { as_receiver };
+            let url = page_of.page_url(&focus, ROOM, name);
             let page = chromium.open(&url).await?;
             let connected = |value: &Value| value["connectionState"] == "connected";
             page.wait_until("a connection to the bridge", STATS, PATIENCE, connected).await?;

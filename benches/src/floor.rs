@@ -3,10 +3,10 @@
 //! Receive a burst, open each packet, and for each receiver copy it, rewrite twelve header bytes, seal
 //! it with that receiver's key and send it. No session, no demultiplexing, no report, no pacing: what
 //! a bridge costs beyond this is the bridge's doing, and the ratio of both hardly depends on the
-//! machine. One thread's CPU time, kernel included; the receivers are read by another core now and
-//! then and never wake anybody.
+//! machine. One thread's CPU time, kernel included; the receivers are read by another core.
 
 mod crypto;
+mod live_sender;
 mod receivers;
 mod transmission;
 
@@ -14,11 +14,13 @@ use crate::clock;
 use crate::sampling::Sampled;
 use anyhow::{Result, ensure};
 use crypto::Keys;
+use live_sender::LiveSender;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg};
-use receivers::Receivers;
+use receivers::{Reading, Receivers};
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 pub(crate) use transmission::Transmission;
 
 /// What is forwarded.
@@ -32,27 +34,77 @@ pub(crate) struct FloorSettings {
     pub(crate) burst: usize,
 }
 
+/// Under which circumstances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conditions {
+    /// One burst after the other with everything in the caches, and nobody waits at the receivers'
+    /// sockets: the least that the packets can cost.
+    Saturated,
+    /// As a bridge has it under the load generator: a burst comes every so often and wakes the
+    /// forwarder, and the receivers are read as the generator reads its own.
+    Live(Duration),
+}
+
 /// Microseconds of CPU for each packet sent, the median over many bursts.
-pub(crate) fn measure(settings: FloorSettings, transmission: Transmission) -> Result<Sampled> {
-    let mut forwarder = Forwarder::new(settings, transmission)?;
-    let sent_each = (settings.receivers * settings.burst) as f64;
+pub(crate) fn measure(
+    settings: FloorSettings,
+    transmission: Transmission,
+    conditions: Conditions,
+) -> Result<Sampled> {
+    let values = match conditions {
+        Conditions::Saturated => saturated(settings, transmission)?,
+        Conditions::Live(interval) => live(settings, transmission, interval)?,
+    };
+    // The first sample pays for caches and for the kernel's memory.
+    Ok(Sampled::of(values.into_iter().skip(1).collect()))
+}
+
+fn saturated(settings: FloorSettings, transmission: Transmission) -> Result<Vec<f64>> {
+    let mut forwarder = Forwarder::new(settings, transmission, Reading::Idle)?;
     let rounds = (PACKETS_PER_SAMPLE / (settings.receivers * settings.burst)).max(1);
     let begin = clock::wall();
     let mut values = Vec::new();
     while values.len() < LEAST_SAMPLES || begin.elapsed() < TIME {
-        let mut time = std::time::Duration::ZERO;
+        let mut time = Duration::ZERO;
         for _ in 0..rounds {
             forwarder.send_burst()?;
             let before = clock::thread_cpu();
-            forwarder.forward_burst()?;
+            forwarder.forward_burst(MsgFlags::MSG_DONTWAIT)?;
             time += clock::thread_cpu() - before;
         }
-        values.push(time.as_nanos() as f64 / 1e3 / (sent_each * rounds as f64));
+        values.push(settings.micros_per_packet(time, rounds));
     }
-    // The first sample pays for caches and for the kernel's memory.
-    values.remove(0);
     ensure!(forwarder.receivers.received() > 0, "the receivers got nothing");
-    Ok(Sampled::of(values))
+    Ok(values)
+}
+
+/// Waiting costs what it costs a bridge: everything that this thread does counts.
+fn live(
+    settings: FloorSettings,
+    transmission: Transmission,
+    interval: Duration,
+) -> Result<Vec<f64>> {
+    let mut forwarder = Forwarder::new(settings, transmission, Reading::Watched)?;
+    forwarder.socket.set_read_timeout(Some(LONGEST_WAIT))?;
+    let _sender = LiveSender::start(forwarder.sender.try_clone()?, settings, interval)?;
+    let rounds = (LIVE_SAMPLE.as_nanos() / interval.as_nanos().max(1)).max(1) as usize;
+    let begin = clock::wall();
+    let mut values = Vec::new();
+    while values.len() < LEAST_SAMPLES || begin.elapsed() < TIME {
+        let before = clock::thread_cpu();
+        for _ in 0..rounds {
+            forwarder.forward_burst(MsgFlags::empty())?;
+        }
+        values.push(settings.micros_per_packet(clock::thread_cpu() - before, rounds));
+    }
+    ensure!(forwarder.receivers.received() > 0, "the receivers got nothing");
+    Ok(values)
+}
+
+impl FloorSettings {
+    fn micros_per_packet(self, time: Duration, bursts: usize) -> f64 {
+        time.as_nanos() as f64 / 1e3 / (self.receivers * self.burst * bursts) as f64
+    }
 }
 
 struct Forwarder {
@@ -68,7 +120,7 @@ struct Forwarder {
 }
 
 impl Forwarder {
-    fn new(settings: FloorSettings, transmission: Transmission) -> Result<Self> {
+    fn new(settings: FloorSettings, transmission: Transmission, reading: Reading) -> Result<Self> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (socket, sender) = (UdpSocket::bind(any)?, UdpSocket::bind(any)?);
         sender.connect(socket.local_addr()?)?;
@@ -78,7 +130,7 @@ impl Forwarder {
             transmission,
             socket,
             sender,
-            receivers: Receivers::start(settings.receivers)?,
+            receivers: Receivers::start(settings.receivers, reading)?,
             keys: Keys::new(settings.receivers)?,
             inbound: vec![vec![0; sealed]; settings.burst],
             egress: vec![0; sealed * settings.burst * settings.receivers],
@@ -95,11 +147,11 @@ impl Forwarder {
         Ok(())
     }
 
-    fn forward_burst(&mut self) -> Result<()> {
-        self.receive()?;
+    fn forward_burst(&mut self, flags: MsgFlags) -> Result<()> {
+        self.receive(flags)?;
         let sealed = self.settings.packet_bytes + crypto::TAG;
-        for (n, packet) in (self.next..).zip(&mut self.inbound) {
-            self.keys.open(n, packet)?;
+        for packet in &mut self.inbound {
+            self.keys.open(packet)?;
         }
         let mut room = self.egress.chunks_exact_mut(sealed);
         for receiver in 0..self.settings.receivers {
@@ -120,11 +172,10 @@ impl Forwarder {
         Ok(())
     }
 
-    fn receive(&mut self) -> Result<()> {
+    fn receive(&mut self, flags: MsgFlags) -> Result<()> {
         let mut headers = MultiHeaders::<SockaddrIn>::preallocate(self.inbound.len(), None);
         let mut places: Vec<[IoSliceMut<'_>; 1]> =
             self.inbound.iter_mut().map(|packet| [IoSliceMut::new(packet)]).collect();
-        let flags = MsgFlags::MSG_DONTWAIT;
         let received =
             recvmmsg(self.socket.as_raw_fd(), &mut headers, places.iter_mut(), flags, None)?;
         let count = received.count();
@@ -136,25 +187,45 @@ impl Forwarder {
 /// Packets between two looks at the clock.
 const PACKETS_PER_SAMPLE: usize = 4_000;
 const LEAST_SAMPLES: usize = 12;
+/// How long one sample takes where packets come at their own pace.
+const LIVE_SAMPLE: Duration = Duration::from_millis(250);
+/// For a packet of the sender.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Of all samples of one way of sending.
-const TIME: std::time::Duration = std::time::Duration::from_secs(2);
+const TIME: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SETTINGS: FloorSettings = FloorSettings { receivers: 3, packet_bytes: 300, burst: 8 };
+
     #[test]
     fn every_way_of_sending_reaches_the_receivers() {
         for transmission in [Transmission::Sendto, Transmission::Sendmmsg, Transmission::Segments] {
-            let settings = FloorSettings { receivers: 3, packet_bytes: 300, burst: 8 };
-            let mut forwarder = Forwarder::new(settings, transmission).unwrap();
-            for _ in 0..10 {
-                forwarder.send_burst().unwrap();
-                forwarder.forward_burst().unwrap();
+            for reading in [Reading::Idle, Reading::Watched] {
+                let mut forwarder = Forwarder::new(SETTINGS, transmission, reading).unwrap();
+                for _ in 0..10 {
+                    forwarder.send_burst().unwrap();
+                    forwarder.forward_burst(MsgFlags::MSG_DONTWAIT).unwrap();
+                }
+                let expected = 10 * 3 * 8;
+                let received = forwarder.receivers.stop();
+                assert_eq!(received, expected, "{} {reading:?}", transmission.name());
             }
-            let expected = 10 * 3 * 8;
-            let received = forwarder.receivers.stop();
-            assert_eq!(received, expected, "{}", transmission.name());
         }
+    }
+
+    #[test]
+    fn bursts_that_come_by_themselves_are_forwarded() {
+        let reading = Reading::Watched;
+        let mut forwarder = Forwarder::new(SETTINGS, Transmission::Segments, reading).unwrap();
+        let sender = forwarder.sender.try_clone().unwrap();
+        let live = LiveSender::start(sender, SETTINGS, Duration::from_millis(2)).unwrap();
+        for _ in 0..10 {
+            forwarder.forward_burst(MsgFlags::empty()).unwrap();
+        }
+        drop(live);
+        assert_eq!(forwarder.receivers.stop(), 10 * 3 * 8);
     }
 }

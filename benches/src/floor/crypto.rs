@@ -19,15 +19,19 @@ impl Keys {
     pub(super) fn sealed_packet(&self, number: u64, size: usize) -> Result<Vec<u8>> {
         let mut packet = vec![0x5a; size + TAG];
         packet[..HEADER].copy_from_slice(&[0x80, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        packet[NUMBER].copy_from_slice(&number.to_be_bytes());
         seal(&self.inbound, number, &mut packet)?;
         Ok(packet)
     }
 
-    /// Opens packet `number` in place.
-    pub(super) fn open(&self, number: u64, packet: &mut [u8]) -> Result<()> {
+    /// Opens a packet in place; its header says which one it is.
+    pub(super) fn open(&self, packet: &mut [u8]) -> Result<()> {
         let (header, rest) = packet.split_at_mut(HEADER);
-        let opened = self.inbound.open_in_place(nonce(number), Aad::from(&*header), rest);
-        opened.map(|_| ()).map_err(|_| anyhow!("packet {number} did not open"))
+        let mut number = [0; 8];
+        number.copy_from_slice(&header[NUMBER]);
+        let nonce = nonce(u64::from_be_bytes(number));
+        let opened = self.inbound.open_in_place(nonce, Aad::from(&*header), rest);
+        opened.map(|_| ()).map_err(|_| anyhow!("a packet did not open"))
     }
 
     /// Copies `packet` to `out` with a header of the receiver's own, and seals it there.
@@ -71,3 +75,5 @@ fn nonce(number: u64) -> Nonce {
 pub(super) const TAG: usize = 16;
 /// The fixed part of an RTP header.
 const HEADER: usize = 12;
+/// Where the sender puts a packet's number.
+const NUMBER: std::ops::Range<usize> = 2..10;

@@ -46,7 +46,8 @@ pub use googcc2::{
 };
 pub use pacer::{MAX_PACED_PACKETS, MAX_PACING_DELAY, Pacer, PacerCounters, PacketUrgency};
 pub use probing::{
-    AllocationSnapshot, MAX_PADDING_PACKET_LEN, PADDING_INTERVAL, PaddingController, PaddingStream,
+    AllocationSnapshot, MAX_PADDING_INTERVAL, MAX_PADDING_PACKET_LEN, MIN_PADDING_INTERVAL,
+    PADDING_INTERVAL, PaddingController, PaddingStream,
 };
 pub use receive_statistics::ReceiveStatistics;
 pub use receiver_reports::{

@@ -216,6 +216,11 @@ impl<T> Pacer<T> {
         DataSize::from_bytes(self.queued)
     }
 
+    /// How long what waits takes to leave.
+    pub fn backlog(&self) -> Duration {
+        self.effective_pace().map_or(Duration::ZERO, |pace| time_for(self.queued(), pace.rate))
+    }
+
     /// What happened so far.
     pub fn counters(&self) -> PacerCounters {
         self.counters
@@ -402,6 +407,7 @@ mod tests {
         for n in 0..MAX_PACED_PACKETS as u32 {
             pacer.push(now, PacketUrgency::Video, PACKET, n).unwrap();
         }
+        assert!(pacer.backlog() <= MAX_PACING_DELAY, "{:?}", pacer.backlog());
         assert_eq!(pacer.push(now, PacketUrgency::Video, PACKET, 7), Err(7));
         assert_eq!(pacer.counters().refused, 1);
         pacer.clear();
@@ -428,6 +434,7 @@ mod tests {
         let (mut pacer, now) = pacer(1_000);
         pacer.push(now, PacketUrgency::Video, PACKET, 1).unwrap();
         assert_eq!(pacer.padding_room(now), DataSize::ZERO);
+        assert_eq!(pacer.backlog(), Duration::from_millis(8));
         pacer.poll(now);
         let later = now + Duration::from_secs(1);
         assert_eq!(pacer.padding_room(later), DataSize::from_bytes(1_875));

@@ -4,8 +4,12 @@ use bridge_units::{Bitrate, DataSize, Timestamp};
 
 use crate::rates::RateMath;
 
-/// How often padding is looked at.
+/// How often padding is looked at, if not configured otherwise (`videobridge.cc.padding-period`).
 pub const PADDING_INTERVAL: Duration = Duration::from_millis(15);
+/// More often would cost more than it is good for: the pacer sends by the millisecond.
+pub const MIN_PADDING_INTERVAL: Duration = Duration::from_millis(5);
+/// Less often, what is due at a time would be a burst.
+pub const MAX_PADDING_INTERVAL: Duration = Duration::from_millis(250);
 /// The longest packet of padding alone: the header and as much as the last byte can count (RFC 3550
 /// section 5.1). Longer ones are retransmissions of packets that were sent.
 pub const MAX_PADDING_PACKET_LEN: usize = HEADER_LEN + 255;
@@ -30,6 +34,7 @@ pub struct AllocationSnapshot {
 /// Answers to JVB's `BandwidthProbing`.
 #[derive(Clone, Debug)]
 pub struct PaddingController {
+    interval: Duration,
     next_tick: Timestamp,
     /// Bytes that were due and not sent.
     leftover: f64,
@@ -46,9 +51,16 @@ pub struct PaddingStream {
 }
 
 impl PaddingController {
-    /// Looks first at `now`.
+    /// Looks first at `now`, and every [`PADDING_INTERVAL`].
     pub fn new(now: Timestamp) -> Self {
-        Self { next_tick: now, leftover: 0.0 }
+        Self::with_interval(now, PADDING_INTERVAL)
+    }
+
+    /// Looks first at `now`, and every `interval`, within [`MIN_PADDING_INTERVAL`] and
+    /// [`MAX_PADDING_INTERVAL`].
+    pub fn with_interval(now: Timestamp, interval: Duration) -> Self {
+        let interval = interval.clamp(MIN_PADDING_INTERVAL, MAX_PADDING_INTERVAL);
+        Self { interval, next_tick: now, leftover: 0.0 }
     }
 
     /// How much to send `now`; nothing before [`Self::poll_timeout`]. Tell what was sent with
@@ -62,9 +74,9 @@ impl PaddingController {
         if now < self.next_tick {
             return DataSize::ZERO;
         }
-        let next = self.next_tick + PADDING_INTERVAL;
+        let next = self.next_tick + self.interval;
         // Missed ticks are not made up for.
-        self.next_tick = if next > now { next } else { now + PADDING_INTERVAL };
+        self.next_tick = if next > now { next } else { now + self.interval };
         let AllocationSnapshot { target, ideal, besides, has_non_ideal_layer } = *allocation;
         if ideal <= target || !has_non_ideal_layer {
             self.leftover = 0.0;
@@ -79,7 +91,7 @@ impl PaddingController {
         // Negative while more is sent than the link takes.
         let free = estimate.bps_f64() - target.bps_f64();
         let padding = free.min(ideal.bps_f64() - target.bps_f64());
-        let due = padding * PADDING_INTERVAL.as_secs_f64() / 8.0 + self.leftover;
+        let due = padding * self.interval.as_secs_f64() / 8.0 + self.leftover;
         self.leftover = due.max(0.0);
         DataSize::from_bytes(self.leftover as u64)
     }
@@ -222,6 +234,21 @@ mod tests {
         let late = Timestamp::from_millis(9_000);
         assert_eq!(controller.handle_timeout(late, &allocation, Some(kbps(500))).bytes(), 300);
         assert_eq!(controller.handle_timeout(late, &allocation, Some(kbps(500))).bytes(), 0);
+    }
+
+    #[test]
+    fn ticks_are_as_configured_within_reason() {
+        for (configured, expected) in [(30, 30), (1, 5), (10_000, 250)] {
+            let interval = Duration::from_millis(configured);
+            let mut controller = PaddingController::with_interval(Timestamp::ZERO, interval);
+            let due = controller.handle_timeout(
+                Timestamp::ZERO,
+                &allocation(340, 1_200),
+                Some(kbps(500)),
+            );
+            assert_eq!(due.bytes(), 20 * expected, "160 kbit/s");
+            assert_eq!(controller.poll_timeout(), Timestamp::from_millis(expected));
+        }
     }
 
     #[test]

@@ -247,6 +247,29 @@ fn jitter_and_distance_are_no_congestion() {
 }
 
 #[test]
+fn a_stuttering_sender_does_not_make_the_link_slow() {
+    let mut session = session(EstimatorEngine::GoogleCc2, layers(), link(13, kbps(3_000)));
+    session.run(secs(20));
+    session.link.rate = kbps(500);
+    let mut lowest = Bitrate::from_kbps(u64::MAX / 1_000);
+    for second in 0..30 {
+        // An encoder that gets the processor for a third of the time.
+        session.is_paused = true;
+        session.run(Duration::from_millis(650));
+        session.is_paused = false;
+        session.run(Duration::from_millis(350));
+        if second >= 2 {
+            lowest = lowest.min(session.estimate());
+        }
+    }
+    println!("500 kbps, media for a third of the time: estimate at least {lowest:?}");
+    assert!(lowest >= kbps(250), "{lowest:?}");
+    session.link.rate = kbps(10_000);
+    session.run(secs(15));
+    assert!(session.estimate() >= kbps(2_000), "{:?}", session.estimate());
+}
+
+#[test]
 fn one_seed_one_result() {
     let run = || {
         let mut link = link(10, kbps(1_500));

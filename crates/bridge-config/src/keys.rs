@@ -11,6 +11,8 @@ pub enum Effect {
     Active,
     /// It is checked, and does nothing in this version.
     NotYet,
+    /// It is checked, and does nothing, since this bridge has nothing of the kind: why.
+    Without(&'static str),
     /// It only means something to the Java bridge.
     JavaOnly,
     /// It is the old name of another key, which is given, and works.
@@ -121,9 +123,9 @@ pub const KEYS: &[Key] = &[
     not_yet("videobridge.sctp.max-channels"),
     not_yet("videobridge.cryptex.endpoint"),
     not_yet("videobridge.cryptex.relay"),
-    not_yet("videobridge.transport.send.queue-size"),
-    not_yet("jmt.transceiver.recv.queue-size"),
-    not_yet("jmt.transceiver.send.queue-size"),
+    without("videobridge.transport.send.queue-size", SEND_QUEUE),
+    without("jmt.transceiver.recv.queue-size", RECEIVE_QUEUE),
+    without("jmt.transceiver.send.queue-size", SEND_QUEUE),
     active("jmt.dtls.handshake-timeout"),
     active("jmt.dtls.cipher-suites"),
     active("jmt.dtls.local-fingerprint-hash-function"),
@@ -142,7 +144,7 @@ pub const KEYS: &[Key] = &[
     renamed("videobridge.cc.enable-onstage-video-suspend", "videobridge.cc.allow-oversend-onstage"),
     active("videobridge.cc.max-oversend-bitrate"),
     active("videobridge.cc.trust-bwe"),
-    not_yet("videobridge.cc.padding-period"),
+    active("videobridge.cc.padding-period"),
     active("videobridge.cc.max-time-between-calculations"),
     active("videobridge.cc.jvb-last-n"),
     active("videobridge.cc.initial-last-n"),
@@ -155,11 +157,11 @@ pub const KEYS: &[Key] = &[
     active("jmt.bwe.estimator.max-bw"),
     renamed("jmt.bwe.google-cc.min-bw", "jmt.bwe.estimator.min-bw"),
     renamed("jmt.bwe.google-cc.max-bw", "jmt.bwe.estimator.max-bw"),
-    not_yet("jmt.bwe.estimator.GoogleCc.default-window-size"),
-    not_yet("jmt.bwe.estimator.GoogleCc.default-bucket-size"),
+    without("jmt.bwe.estimator.GoogleCc.default-window-size", BITRATE_WINDOW),
+    without("jmt.bwe.estimator.GoogleCc.default-bucket-size", BITRATE_WINDOW),
     active("jmt.bwe.estimator.GoogleCc.default-initial-ignore-bwe-period"),
-    not_yet("jmt.bwe.estimator.GoogleCc2.default-window-size"),
-    not_yet("jmt.bwe.estimator.GoogleCc2.default-bucket-size"),
+    without("jmt.bwe.estimator.GoogleCc2.default-window-size", BITRATE_WINDOW),
+    without("jmt.bwe.estimator.GoogleCc2.default-bucket-size", BITRATE_WINDOW),
     active("jmt.bwe.estimator.GoogleCc2.default-initial-ignore-bwe-period"),
     active("jmt.bwe.send-side.low-loss-threshold"),
     active("jmt.bwe.send-side.high-loss-threshold"),
@@ -171,8 +173,8 @@ pub const KEYS: &[Key] = &[
     java_only("jmt.bwe.send-side.timeout-experiment.probability"),
     active("jmt.bwe.overuse-detector.initial-threshold"),
     active("jmt.bwe.overuse-detector.overusing-time-threshold"),
-    not_yet("jmt.rtp.bitrate-calculator.window-size"),
-    not_yet("jmt.rtp.bitrate-calculator.bucket-size"),
+    without("jmt.rtp.bitrate-calculator.window-size", BITRATE_WINDOW),
+    without("jmt.rtp.bitrate-calculator.bucket-size", BITRATE_WINDOW),
     active("jmt.keyframe.min-interval"),
     active("jmt.keyframe.max-requests"),
     active("jmt.keyframe.max-request-interval"),
@@ -263,6 +265,10 @@ const fn not_yet(path: &'static str) -> Key {
     Key { path, effect: Effect::NotYet }
 }
 
+const fn without(path: &'static str, why: &'static str) -> Key {
+    Key { path, effect: Effect::Without(why) }
+}
+
 const fn java_only(path: &'static str) -> Key {
     Key { path, effect: Effect::JavaOnly }
 }
@@ -289,6 +295,7 @@ pub(crate) fn review(layers: &Layers, notices: &mut Vec<Notice>) -> Result<(), C
         match key.effect {
             Effect::Active => {}
             Effect::NotYet => notices.push(notice(NoticeKind::NotYet, "")),
+            Effect::Without(why) => notices.push(notice(NoticeKind::Ignored, why)),
             Effect::JavaOnly => notices.push(notice(NoticeKind::JavaOnly, "")),
             Effect::Renamed(to) => {
                 if origin.key == key.path {
@@ -335,6 +342,18 @@ fn review_unknown(
     }
     Ok(())
 }
+
+/// Differs from JVB, where a packet passes three queues on its way out.
+const SEND_QUEUE: &str = "packets are sent in the turn in which they come, and what waits for the \
+                          receiver's link is bounded by time";
+
+/// Differs from JVB, where a packet passes two queues on its way in.
+const RECEIVE_QUEUE: &str = "packets wait in the socket only: \
+                             ice4j.harvest.udp.receive-buffer-size";
+
+/// Differs from JVB, which takes five seconds with GoogleCc: so late it would be noticed, too, that a
+/// layer has ended.
+const BITRATE_WINDOW: &str = "rates are measured over one second in steps of 20 ms";
 
 const HOCON_PREFIXES: &[&str] = &["videobridge.", "ice4j.", "jmt.", "tracing.", "org.ice4j."];
 

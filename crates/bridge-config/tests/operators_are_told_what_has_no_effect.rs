@@ -8,7 +8,7 @@ use common::{keys_of, load};
 #[test]
 fn each_key_without_an_effect_is_named_once() {
     let loaded = load(
-        "videobridge { sctp.max-channels = 4, cc { padding-period = 5 ms }, cc { padding-period = 6 ms } }\n\
+        "videobridge { sctp.max-channels = 4, cryptex { endpoint = true }, cryptex { endpoint = false } }\n\
          jmt.srtp.factory-class = SunJCE\n\
          videobridge.ice.udp.port = 10000\n\
          videobridge.octo.relay-id = a\n\
@@ -20,7 +20,7 @@ fn each_key_without_an_effect_is_named_once() {
     assert_eq!(
         keys_of(&loaded, NoticeKind::NotYet),
         [
-            "videobridge.cc.padding-period",
+            "videobridge.cryptex.endpoint",
             "videobridge.octo.relay-id",
             "videobridge.sctp.max-channels"
         ]
@@ -34,6 +34,20 @@ fn each_key_without_an_effect_is_named_once() {
     assert_eq!(
         loaded.notices[0].to_string(),
         "jvb.conf: videobridge.octo.relay-id is an old name: use videobridge.relay.relay-id"
+    );
+}
+
+#[test]
+fn what_this_bridge_has_not_says_why() {
+    let loaded = load("jmt.rtp.bitrate-calculator { window-size = 2 s, bucket-size = 40 ms }");
+    assert_eq!(
+        keys_of(&loaded, NoticeKind::Ignored),
+        ["jmt.rtp.bitrate-calculator.bucket-size", "jmt.rtp.bitrate-calculator.window-size"]
+    );
+    assert_eq!(
+        loaded.notices[0].to_string(),
+        "jvb.conf: jmt.rtp.bitrate-calculator.bucket-size is ignored: \
+         rates are measured over one second in steps of 20 ms"
     );
 }
 

@@ -38,9 +38,10 @@ impl BitrateWindow {
 
     /// The rate over the last second.
     pub fn rate(&self, now: Timestamp) -> Bitrate {
-        let mut current = *self;
-        current.move_to(now);
-        DataSize::from_bytes(current.total).per(WINDOW)
+        let passed = bucket_of(now).saturating_sub(self.newest).min(BUCKETS as u64);
+        let old = (1..=passed).map(|n| self.buckets.get(slot(self.newest + n)).copied());
+        let old: u64 = old.map(|bytes| u64::from(bytes.unwrap_or(0))).sum();
+        DataSize::from_bytes(self.total - old).per(WINDOW)
     }
 
     /// Whether nothing arrived within the last second.
@@ -49,7 +50,7 @@ impl BitrateWindow {
     }
 
     fn move_to(&mut self, now: Timestamp) {
-        let target = now.as_nanos() / u64::try_from(BUCKET.as_nanos()).unwrap_or(1);
+        let target = bucket_of(now);
         if target <= self.newest {
             return;
         }
@@ -103,6 +104,10 @@ impl LayerBitrates {
     pub fn rate(&self, layer: usize, now: Timestamp) -> Bitrate {
         self.windows.get(layer).map_or(Bitrate::ZERO, |window| window.rate(now))
     }
+}
+
+fn bucket_of(now: Timestamp) -> u64 {
+    now.as_nanos() / u64::try_from(BUCKET.as_nanos()).unwrap_or(1)
 }
 
 fn slot(bucket: u64) -> usize {

@@ -1,5 +1,5 @@
 //! Per-stream work: what a source sends, what each receiver gets of it, and how losses are repaired.
-//! Who speaks ([`SpeechActivity`]) and what becomes of sound ([`AudioStream`], [`RedStream`]).
+//! Who speaks ([`SpeechActivity`]) and what becomes of sound ([`SilenceFilter`], [`RedStream`]).
 //!
 //! [`EndpointReception`] is what becomes of an endpoint's packets before they are forwarded: a
 //! [`MediaSource`] knows the encodings and layers of one sent source, and [`MissingPackets`] asks the
@@ -36,12 +36,12 @@ pub use allocation::{
     SenderConstraint, SenderConstraints, SourceAllocation, VideoConstraints,
 };
 pub use audio::{
-    AudioOutcome, AudioPacket, AudioRefusal, AudioStream, AudioSubscription, AudioSubscriptions,
-    ConnectivityChange, ConnectivityConfig, EndpointConnectivity, LoudestConfig, LoudestRouting,
-    LoudestSpeakers, MAX_LOST_REMEMBERED, MAX_RED_BLOCKS, MAX_SPEAKERS, MAX_SUBSCRIBED_NAMES,
-    PlainAudio, REPORT_DELAY, Ranking, RedAction, RedBlock, RedConfig, RedDistance, RedError,
-    RedPacket, RedPolicy, RedStream, SendingActivity, SilenceConfig, SilenceFilter, SpeechActivity,
-    SpeechActivityConfig, SpeechEvent, write_red,
+    AudioPacket, AudioSubscription, AudioSubscriptions, ConnectivityChange, ConnectivityConfig,
+    EndpointConnectivity, LoudestConfig, LoudestRouting, LoudestSpeakers, MAX_LOST_REMEMBERED,
+    MAX_RED_BLOCKS, MAX_SPEAKERS, MAX_SUBSCRIBED_NAMES, PlainAudio, REPORT_DELAY, Ranking,
+    RedAction, RedBlock, RedConfig, RedDistance, RedError, RedPacket, RedPolicy, RedStream,
+    SendingActivity, SilenceConfig, SilenceFilter, SpeechActivity, SpeechActivityConfig,
+    SpeechEvent, write_red,
 };
 pub use frame_parser::{FrameParser, MAX_REMEMBERED_STRUCTURES, MalformedDescriptor};
 pub use history::{

@@ -137,8 +137,15 @@ shard_counters! {
     nacks_over_budget,
     /// Packets that the pacer had no room for.
     dropped_pacer_full,
+    /// Video packets of a layer that is to be left and that the receiver's link does not take.
+    dropped_left_layer,
     /// Packets that waited until they were not kept any more.
     dropped_not_kept,
+    /// Packets of encodings beyond those of which packets are kept.
+    dropped_encoding_limit,
+    /// Sources, or packets of such, beyond those that one receiver remembers: video is not sent, audio
+    /// without what needs memory.
+    dropped_source_limit,
     /// Packets with headers that cannot be rewritten.
     dropped_header,
     /// Media that was too old when it was read: the shard has more to do than it can.

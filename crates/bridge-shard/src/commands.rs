@@ -102,9 +102,10 @@ impl Shard {
             }
             SessionAction::SetForwarding(program) => {
                 let conference = self.conferences.get(session.conference);
-                session.downlink.set_program(program, |id| {
+                let refused = session.downlink.set_program(program, |id| {
                     Some(conference?.source(id)?.encodings.first()?.primary)
                 });
+                self.counters.dropped_source_limit += refused;
                 self.tell_news(slot);
             }
             SessionAction::SetAudioSelection(selection) => session.downlink.set_audio(selection),

@@ -80,10 +80,8 @@ impl Shard {
                 self.current = Some(session.id);
                 let exit = Exit { egress: &mut self.egress, counters: &mut self.counters, sink };
                 forward_to(now, session, conference, batch, exit, &mut wishes);
-                if session.downlink.poll_timeout(now) < session.scheduled {
-                    let deadline = session.downlink.poll_timeout(now);
-                    self.timers.set(session.id, &mut session.scheduled, deadline);
-                }
+                let deadline = session.downlink.poll_timeout(now);
+                self.timers.set(session.id, &mut session.scheduled, deadline);
                 if session.downlink.has_news() {
                     self.news.push(slot);
                 }

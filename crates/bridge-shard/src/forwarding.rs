@@ -78,6 +78,7 @@ impl Shard {
         let due_before = session.reception.poll_timeout();
         let received = session.reception.handle_rtp(now, packet, header);
         let due = session.reception.poll_timeout();
+        let is_urgent = due <= now && session.reception.is_urgent(now);
         let plain = PlainPacket {
             conference: session.conference,
             sender: session.id,
@@ -98,7 +99,7 @@ impl Shard {
             Err(refusal) => count_reception(refusal, &mut self.counters),
         }
         // Missing packets are asked for, and new layers told, in this turn.
-        if due <= now {
+        if is_urgent {
             self.poll_reception(now, slot, sink);
         } else if due < due_before {
             self.set_timer(now, slot, Timestamp::ZERO);

@@ -28,6 +28,10 @@ const MESSAGES_PER_TURN: usize = 256;
 /// Batches of other shards that are distributed in one turn.
 const BATCHES_PER_TURN: usize = 8;
 
+/// Packets sent for batches of other shards beyond which a turn takes no further one: about 5 ms. A
+/// batch for hundreds of receivers costs a hundred times what one for a few does.
+const PACKETS_PER_TURN: u64 = 4_096;
+
 /// Deadlines that are served in one turn.
 const TIMEOUTS_PER_TURN: usize = 256;
 
@@ -124,7 +128,11 @@ impl Shard {
         inbox.rearm();
         let mut messages_left = MESSAGES_PER_TURN;
         self.take_messages(now, inbox, &mut messages_left, sink);
+        let sent_before = self.counters.rtp_out;
         for _ in 0..BATCHES_PER_TURN {
+            if self.counters.rtp_out - sent_before >= PACKETS_PER_TURN {
+                break;
+            }
             let Some(batch) = inbox.pop_batch() else { break };
             // A session that was handed over before the batch was published gets it.
             self.take_messages(now, inbox, &mut messages_left, sink);
@@ -141,6 +149,10 @@ impl Shard {
         for _ in 0..TIMEOUTS_PER_TURN {
             let Some((session, deadline)) = self.timers.pop_due(now) else { break };
             self.contained(|shard| shard.session_timeout(now, session, deadline, sink));
+        }
+        if self.timers.is_crowded(self.sessions.len()) {
+            let sessions = self.sessions.iter();
+            self.timers.rebuild(sessions.map(|(_, session)| (session.id, session.scheduled)));
         }
         self.tell_levels(now);
     }

@@ -2,13 +2,14 @@ use crate::control::SessionEvent;
 use crate::directory::Directory;
 use crate::inbox::Inbox;
 use crate::keyframe_requests::KeyframeLimits;
-use bridge_cc::EstimatorConfig;
+use bridge_cc::{EstimatorConfig, PADDING_INTERVAL};
 use bridge_media::{RedConfig, SilenceConfig};
 use bridge_metrics::{ShardCounters, SharedShardCounters};
 use bridge_transport::TransportContext;
 use bridge_units::ShardId;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is the same for all shards.
 pub struct ShardSettings {
@@ -21,7 +22,7 @@ pub struct ShardSettings {
 }
 
 /// How media is received and sent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MediaSettings {
     /// What finds out what each receiver's link takes: `jmt.bwe`.
     pub estimator: EstimatorConfig,
@@ -29,10 +30,26 @@ pub struct MediaSettings {
     pub red: RedConfig,
     /// How much silence is forwarded: `jmt.audio.level`.
     pub silence: SilenceConfig,
+    /// How often padding is looked at: `videobridge.cc.padding-period`.
+    pub padding_interval: Duration,
     /// How many requests for key frames a sender gets: `jmt.keyframe`.
     pub keyframes: KeyframeLimits,
     /// SSRCs that a receiver who lets the bridge choose them gets at a time.
     pub ssrc_limits: SsrcLimits,
+}
+
+impl Default for MediaSettings {
+    /// As JVB's `reference.conf`.
+    fn default() -> Self {
+        Self {
+            estimator: EstimatorConfig::default(),
+            red: RedConfig::default(),
+            silence: SilenceConfig::default(),
+            padding_interval: PADDING_INTERVAL,
+            keyframes: KeyframeLimits::default(),
+            ssrc_limits: SsrcLimits::default(),
+        }
+    }
 }
 
 /// `videobridge.ssrc-limit`.

@@ -33,12 +33,17 @@ pub(crate) struct StoredPackets {
 }
 
 impl StoredPackets {
-    /// Keeps a video packet of `batch`; one beyond the limit counts when it is looked for.
-    pub(crate) fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) {
-        let Some(video) = batch.video(packet) else { return };
+    /// Keeps a video packet of `batch`; whether there was a place for its encoding.
+    pub(crate) fn keep(
+        &mut self,
+        now: Timestamp,
+        batch: &PacketBatch,
+        packet: &PlainPacket,
+    ) -> bool {
+        let Some(video) = batch.video(packet) else { return true };
         let key = (packet.source, video.encoding);
         if self.histories.len() >= MAX_ENCODINGS && !self.histories.contains_key(&key) {
-            return;
+            return false;
         }
         let stored = StoredPacket {
             header_len: packet.header_len,
@@ -47,6 +52,7 @@ impl StoredPackets {
         };
         let history = self.histories.entry(key).or_default();
         history.insert(now, video.sequence_number, batch.bytes(packet), stored);
+        true
     }
 
     /// The packet that the source's sender numbered so, unless it is too old.
@@ -66,5 +72,60 @@ impl StoredPackets {
     /// Forgets the sources for which `is_there` says no.
     pub(crate) fn retain(&mut self, is_there: impl Fn(SourceId) -> bool) {
         self.histories.retain(|(source, _), _| is_there(*source));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet_batch::{OutgoingStream, PlainKind};
+    use bridge_media::FrameDescription;
+    use bridge_units::{ConferenceId, MediaType, SessionId, ShardId};
+
+    fn batch(source: u32) -> PacketBatch {
+        let mut batch = PacketBatch::new(ShardId(0));
+        let plain = PlainPacket {
+            conference: ConferenceId(1),
+            sender: SessionId(1),
+            source: SourceId(source),
+            start: 0,
+            header_len: 0,
+            len: 0,
+            slots: HeaderSlots::default(),
+            kind: PlainKind::SenderReport { media: MediaType::Video },
+        };
+        let video = VideoPacket {
+            encoding: 0,
+            ssrc: source,
+            sequence_number: 7,
+            timestamp: 0,
+            marker: false,
+            payload_type: 100,
+            received: Timestamp::ZERO,
+            capture: None,
+            frame: FrameDescription::Unparsed,
+        };
+        let stream = OutgoingStream { primary: source, rtx: None };
+        let pushed =
+            batch.push_video(100, plain, stream, video, |_| Some((HeaderSlots::default(), 12, 40)));
+        assert_eq!(pushed, Some(0));
+        batch
+    }
+
+    #[test]
+    fn encodings_beyond_the_limit_are_refused_until_others_go() {
+        let mut stored = StoredPackets::default();
+        let mut keep = |source| {
+            let batch = batch(source);
+            stored.keep(Timestamp::ZERO, &batch, &batch.packets()[0])
+        };
+        let limit = MAX_ENCODINGS as u32;
+        assert!((0..limit).all(&mut keep));
+        assert!(!keep(limit));
+        assert!(keep(0), "known ones go on");
+        stored.retain(|source| source != SourceId(5));
+        let more = batch(limit);
+        assert!(stored.keep(Timestamp::ZERO, &more, &more.packets()[0]));
+        assert!(stored.get(Timestamp::ZERO, SourceId(limit), 0, 7).is_some());
     }
 }

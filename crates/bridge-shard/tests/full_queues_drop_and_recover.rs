@@ -98,3 +98,24 @@ fn the_control_plane_is_told_that_an_inbox_is_full_and_it_recovers() {
     assert_eq!(world.heard(1, audio_ssrc(world.clients[0].session)), [1]);
     assert_eq!(world.clients[1].rtcp.len(), 1);
 }
+
+/// Commands, timers and STUN wait no longer than for the batch at hand.
+#[test]
+fn batches_for_many_receivers_leave_a_turn_early() {
+    let mut world = World::with_clients(2, &[&[0][..], &[1; 40]].concat());
+    let ssrc = audio_ssrc(world.clients[0].session);
+    for first in (0..600).step_by(120) {
+        world.send_audio(0, first..first + 120);
+        run_first_shard(&mut world);
+    }
+    let before = world.counters(1).packets_from_shards;
+    let mut wire = Wire::default();
+    let (now, shard) = (world.now, &mut world.shards[1]);
+    shard.handle_inbox(now, &mut wire);
+    shard.end_batch(now, &mut wire);
+    world.deliver(wire);
+    let taken = world.counters(1).packets_from_shards - before;
+    assert_eq!(taken, 120, "one batch for 40 receivers is enough");
+    world.run_for(10 * TICK);
+    assert!((1..=40).all(|receiver| world.heard(receiver, ssrc).len() == 600));
+}

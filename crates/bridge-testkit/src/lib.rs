@@ -8,6 +8,7 @@
 //! - [`UdpRelay`]: an impaired path to the bridge, in real time, and [`RelayedBridge`] which sends
 //!   participants over it;
 //! - [`prosody::Prosody`]: a real XMPP server with the accounts and rooms of a deployment;
+//! - [`capture`]: what a real browser sent, recorded to be replayed;
 //! - [`http`]: as much of HTTP as these need;
 //! - [`simulation`]: whole conferences in simulated time, with the bridge's engines and nothing else.
 //!
@@ -15,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod http;
 pub mod prosody;
 pub mod simulation;

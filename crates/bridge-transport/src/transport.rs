@@ -18,6 +18,8 @@ pub struct PeerTransport {
     security: Security,
     channel: Option<Box<DataChannel>>,
     events: VecDeque<TransportEvent>,
+    /// What [`PeerTransport::poll_timeout`] said last; `None` once something happened.
+    due: Option<Timestamp>,
 }
 
 /// A datagram to send, written into the caller's buffer.
@@ -51,6 +53,7 @@ impl PeerTransport {
             channel: sctp.then(|| Box::new(DataChannel::new(context.clock))),
             ice: Ice::new(now, context, local, local_addresses),
             events: VecDeque::new(),
+            due: None,
         }
     }
 
@@ -59,7 +62,7 @@ impl PeerTransport {
     /// established; fingerprints of an update replace those known; the role is fixed by the first
     /// `active` or `passive`.
     pub fn set_remote(&mut self, now: Timestamp, remote: &RemoteTransport) -> SetRemoteReport {
-        self.now = now;
+        self.begin(now);
         let refused = self.ice.set_remote(now, remote.credentials.as_ref(), &remote.candidates);
         let setup_error = self.security.set_remote(now, &remote.fingerprints, remote.setup).err();
         self.advance();
@@ -74,7 +77,7 @@ impl PeerTransport {
         from: SocketAddr,
         datagram: &[u8],
     ) -> Result<(), StunDropCause> {
-        self.now = now;
+        self.begin(now);
         let result = self.ice.handle_stun(now, local, from, datagram);
         self.advance();
         result
@@ -87,7 +90,7 @@ impl PeerTransport {
         from: SocketAddr,
         datagram: &[u8],
     ) -> Result<(), DtlsDropCause> {
-        self.now = now;
+        self.begin(now);
         if !self.ice.is_valid_source(from) {
             return Err(DtlsDropCause::UnvalidatedSource);
         }
@@ -98,7 +101,7 @@ impl PeerTransport {
 
     /// Does what has become due. Calls before [`Self::poll_timeout`] are harmless.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.now = now;
+        self.begin(now);
         self.ice.handle_timeout(now);
         self.security.handle_timeout(now);
         if let Some(channel) = &mut self.channel {
@@ -109,12 +112,19 @@ impl PeerTransport {
 
     /// When [`Self::handle_timeout`] is due; [`Timestamp::FAR_FUTURE`] if never.
     pub fn poll_timeout(&mut self) -> Timestamp {
+        // Asked for with every report, while the parts have to look around for it.
+        if let Some(due) = self.due {
+            return due;
+        }
         let channel = self.channel.as_ref().map_or(Timestamp::FAR_FUTURE, |c| c.poll_timeout());
-        self.ice.poll_timeout().min(self.security.poll_timeout()).min(channel)
+        let due = self.ice.poll_timeout().min(self.security.poll_timeout()).min(channel);
+        self.due = Some(due);
+        due
     }
 
     /// Writes the next datagram into `out`, which must hold [`MIN_BUFFER_LEN`] bytes.
     pub fn poll_transmit(&mut self, out: &mut [u8]) -> Option<Transmit> {
+        self.due = None;
         if let Some((pair, len)) = self.ice.poll_transmit(self.now, out) {
             return Some(Transmit { local: pair.local, remote: pair.remote, len });
         }
@@ -130,6 +140,7 @@ impl PeerTransport {
 
     /// What happened, in order.
     pub fn poll_event(&mut self) -> Option<TransportEvent> {
+        self.due = None;
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
@@ -146,7 +157,7 @@ impl PeerTransport {
     /// is not opened again. `false` without SCTP, the second time, and if a name is longer than
     /// 65,535 bytes.
     pub fn open_channel(&mut self, now: Timestamp, label: &str, protocol: &str) -> bool {
-        self.now = now;
+        self.begin(now);
         let opens = self.channel.as_mut().is_some_and(|c| c.set_opener(label, protocol));
         if opens && self.security.srtp().is_some() {
             self.connect_channel();
@@ -157,14 +168,14 @@ impl PeerTransport {
     /// Queues a text message for the data channel. `false` if there is none, the text is empty or
     /// longer than [`crate::MAX_MESSAGE_LEN`], or 2,000,000 bytes wait already.
     pub fn send_message(&mut self, now: Timestamp, text: &str) -> bool {
-        self.now = now;
+        self.begin(now);
         self.channel.as_mut().is_some_and(|channel| channel.send(text))
     }
 
     /// Tells the peer that the session ends (DTLS `close_notify`), best effort: poll once more for
     /// what is to be sent, then drop the session. Differs from JVB: it leaves without a word.
     pub fn close(&mut self, now: Timestamp) {
-        self.now = now;
+        self.begin(now);
         self.security.close(now);
         self.end_channel();
     }
@@ -203,6 +214,11 @@ impl PeerTransport {
     /// What went through the data channel; zeros without SCTP.
     pub fn channel_counters(&self) -> ChannelCounters {
         self.channel.as_ref().map(|channel| channel.counters()).unwrap_or_default()
+    }
+
+    fn begin(&mut self, now: Timestamp) {
+        self.now = now;
+        self.due = None;
     }
 
     /// Moves what one layer has for another.

@@ -161,6 +161,16 @@ fn process_cpu_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bridge_conference::{
+        ConferenceEnvironment, ConferenceSettings, CurrentCertificate, LastN, LastNReduction,
+        LocalAddresses, Placement, SessionIds, ShutdownTimes,
+    };
+    use bridge_dtls::{Certificate, DtlsContext, DtlsSettings};
+    use bridge_io::Clock;
+    use bridge_shard::{MediaSettings, SessionEvent, ShardGroup, ShardSettings};
+    use bridge_signaling::colibri2::ConferenceModify;
+    use bridge_transport::{IceSettings, TransportContext};
+    use std::num::NonZeroU16;
 
     fn sample(seconds: u64, packets: u64, process: u64, system: Option<&str>) -> Sample {
         Sample {
@@ -194,5 +204,92 @@ mod tests {
         assert_eq!(of(own + 1), (0.1, 0.05));
         let unknown = sample(10, 0, 2_000 * own as u64, None);
         assert_eq!(unknown.cpu_usage(&sample(0, 0, 0, None)), 0.2);
+    }
+
+    struct NoEvents;
+
+    impl bridge_shard::EventSink for NoEvents {
+        fn event(&self, event: SessionEvent) -> Result<(), SessionEvent> {
+            Err(event)
+        }
+    }
+
+    fn bridge() -> Arc<Videobridge> {
+        let clock = Clock::start();
+        let dtls = DtlsContext::new(DtlsSettings::default(), clock.origin()).unwrap();
+        let shards = ShardSettings {
+            local_addresses: Arc::new([]),
+            context: TransportContext::new(dtls, IceSettings::default(), clock.origin()),
+            media: MediaSettings::default(),
+        };
+        let group = Arc::new(ShardGroup::new(shards, Vec::new(), Arc::new(NoEvents)));
+        let certificate = Certificate::generate(crate::wall_clock::now()).unwrap();
+        let environment = ConferenceEnvironment {
+            shards: NonZeroU16::MIN,
+            placement: Placement::RoundRobin,
+            certificate: CurrentCertificate::new(Arc::new(certificate)),
+            addresses: LocalAddresses::new([], Vec::new(), true),
+            settings: ConferenceSettings::default(),
+            session_ids: SessionIds::default(),
+        };
+        let times = ShutdownTimes {
+            graceful_max: Duration::from_secs(1),
+            graceful_min_participants: 0,
+            shutting_down_delay: Duration::from_secs(1),
+        };
+        Videobridge::new(environment, group, clock, times, false)
+    }
+
+    async fn create_endpoint(bridge: &Arc<Videobridge>) {
+        let text = r#"{"meeting-id":"m-1","create":true,"endpoints":[{"id":"a1b2c3d4","create":true,
+            "transport":{"ice-controlling":true},"capabilities":["source-names"]}]}"#;
+        let request = ConferenceModify::from_json(&serde_json::from_str(text).unwrap()).unwrap();
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        let reply = Box::new(move |answer: Result<_, _>| sender.send(answer.map(drop)).unwrap());
+        bridge.conference_modify(request, reply);
+        assert_eq!(answer.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn an_overloaded_bridge_asks_its_conferences_and_limits_them() {
+        let bridge = bridge();
+        assert_eq!(bridge.most_forwarded_sources().await, None);
+        create_endpoint(&bridge).await;
+        assert_eq!(bridge.most_forwarded_sources().await, Some(0));
+        let reducer = LastNReduction {
+            reduction_scale: 0.75,
+            recover_scale: 1.25,
+            impact_time: Duration::from_secs(60),
+            minimum: 3,
+            maximum_enforced: 40,
+        };
+        let settings = LoadSettings {
+            measurement: Measurement::CpuUsage { with_steal: false },
+            config: LoadConfig {
+                load_threshold: 1e-9,
+                recovery_threshold: 1e-10,
+                reducer: Some(reducer),
+            },
+        };
+        let load = Load::new(Arc::clone(&bridge), &settings);
+        let mut changes = bridge.last_n_changes();
+        load.sample().await;
+        assert_eq!(
+            (load.stress(), bridge.last_n()),
+            (0.0, LastN::UNLIMITED),
+            "nothing measured yet"
+        );
+        let mut samples = 0;
+        while load.stress() == 0.0 && samples < 100 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            load.sample().await;
+            samples += 1;
+        }
+        assert!(load.stress() > 1.0, "a test costs something");
+        assert_eq!(bridge.last_n(), LastN::new(3));
+        assert!(changes.has_changed().unwrap(), "conferences are told");
+        assert_eq!(*changes.borrow_and_update(), LastN::new(3));
+        assert_eq!(load.to_json()["reducer"]["jvbLastN"], 3);
+        assert_eq!(load.steal(), None);
     }
 }

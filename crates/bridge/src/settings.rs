@@ -188,6 +188,7 @@ pub(crate) fn media(config: &Config) -> MediaSettings {
             discard_silence: level.discard_silence,
             forwarded_silence_packets_limit: level.forwarded_silence_packets_limit,
         },
+        padding_interval: config.cc.allocation.padding_period,
         keyframes: keyframes(&config.keyframe),
         ssrc_limits: SsrcLimits {
             audio: config.ssrc_limit.audio as usize,
@@ -384,6 +385,7 @@ mod tests {
         assert_eq!((media.red, media.silence), (default.red, default.silence));
         assert_eq!(media.ssrc_limits, default.ssrc_limits);
         assert_eq!(media.keyframes, default.keyframes);
+        assert_eq!(media.padding_interval, default.padding_interval);
     }
 
     #[test]
@@ -397,7 +399,7 @@ mod tests {
                              level { discard-silence = false, forwarded-silence-packets-limit = 9 } }
                      keyframe { min-interval = 1 s, max-requests = 4, source-wide-max-requests = 5
                                 source-wide-max-request-interval = 2 s } }
-               videobridge.ssrc-limit { audio = 7, video = 30 }"#,
+               videobridge { ssrc-limit { audio = 7, video = 30 }, cc.padding-period = 20 ms }"#,
         );
         let estimator = &media.estimator;
         assert_eq!(estimator.engine, EstimatorEngine::GoogleCc);
@@ -413,6 +415,7 @@ mod tests {
         assert!(!media.silence.discard_silence);
         assert_eq!(media.silence.forwarded_silence_packets_limit, 9);
         assert_eq!((media.ssrc_limits.audio, media.ssrc_limits.video), (7, 30));
+        assert_eq!(media.padding_interval, Duration::from_millis(20));
         let KeyframeLimits { receiver, source } = media.keyframes;
         assert_eq!((receiver.max_requests, source.max_requests), (4, 5));
         assert_eq!(receiver.min_interval, Duration::from_secs(1));

@@ -75,8 +75,9 @@ fn paths_answer_as_documented() {
         assert_eq!(bridge.request(method, path, &[], "").status, status, "{method} {path}");
     }
     let debug = bridge.get("/debug").body;
+    // Whether the machine is overloaded is not the bridge's doing alone.
     for part in
-        ["\"shutdown_state\":\"RUNNING\"", "\"state\":\"NOT_OVERLOADED\"", "\"success\":true"]
+        ["\"shutdown_state\":\"RUNNING\"", "\"reducer_enabled\":\"false\"", "\"success\":true"]
     {
         assert!(debug.contains(part), "{part} is missing in {debug}");
     }

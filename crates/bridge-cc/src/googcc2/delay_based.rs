@@ -21,6 +21,8 @@ pub(crate) struct DelayBasedEstimator {
     last_usage: BandwidthUsage,
     /// When the rate was lowered last because the queue overflowed.
     last_overflow: Option<Timestamp>,
+    /// Since when there is a reason to lower it, and nothing that says to what.
+    unmeasured_since: Option<Timestamp>,
 }
 
 /// What a feedback changed.
@@ -44,6 +46,7 @@ impl DelayBasedEstimator {
             last_estimate: Bitrate::ZERO,
             last_usage: BandwidthUsage::Normal,
             last_overflow: None,
+            unmeasured_since: None,
         }
     }
 
@@ -125,25 +128,46 @@ impl DelayBasedEstimator {
     ) -> DelayBasedUpdate {
         let usage = self.trendline.state();
         let overflows = queue.is_overflowing() && self.is_time_for_overflow(now);
-        if usage == BandwidthUsage::Overusing || overflows {
-            if overflows {
-                self.last_overflow = Some(now);
-            }
-            // What the window of the throughput holds may be from before the link became slower.
-            let busy = throughput.map(|rate| queue.busy_rate().map_or(rate, |busy| rate.min(busy)));
-            let rate = self.reduce(now, busy);
-            return DelayBasedUpdate { rate, ..DelayBasedUpdate::default() };
+        if (usage == BandwidthUsage::Overusing && !queue.is_empty()) || overflows {
+            return self.react(now, throughput, overflows, queue);
         }
+        self.unmeasured_since = None;
         if let Some(probe) = probe {
             self.rate_control.set_estimate(now, probe);
             let rate = self.rate_control.estimate();
             return DelayBasedUpdate { rate, is_probe: true, recovered_from_overuse: false };
         }
-        // A long queue that no longer grows is no invitation to send more.
-        let usage = if queue.is_long() { BandwidthUsage::Underusing } else { usage };
+        // A long queue that no longer grows is no invitation to send more; nor are delays that grow
+        // without a queue, which is what pauses of the sender make of them.
+        let is_doubtful = queue.is_long() || usage == BandwidthUsage::Overusing;
+        let usage = if is_doubtful { BandwidthUsage::Underusing } else { usage };
         self.rate_control.update(now, usage, throughput);
         let rate = self.rate_control.estimate();
         DelayBasedUpdate { rate, is_probe: false, recovered_from_overuse }
+    }
+
+    /// Lowers the rate to what the link takes while it is busy. On average less gets through if little
+    /// was sent for a while, and more if the link has just become slower, so that the average counts
+    /// only if nothing better becomes known for some time.
+    fn react(
+        &mut self,
+        now: Timestamp,
+        throughput: Option<Bitrate>,
+        overflows: bool,
+        queue: &LinkQueue,
+    ) -> DelayBasedUpdate {
+        let busy = queue.busy_rate(now);
+        let since = *self.unmeasured_since.get_or_insert(now);
+        if busy.is_some() {
+            self.unmeasured_since = None;
+        } else if throughput.is_some() && now - since < MEASURING_TIME {
+            return DelayBasedUpdate::default();
+        }
+        if overflows {
+            self.last_overflow = Some(now);
+        }
+        let rate = self.reduce(now, throughput.map(|average| busy.unwrap_or(average)));
+        DelayBasedUpdate { rate, ..DelayBasedUpdate::default() }
     }
 
     /// A queue takes its time to drain, and what is lost meanwhile is lost already.
@@ -173,6 +197,8 @@ impl DelayBasedEstimator {
 const STREAM_TIMEOUT: Duration = Duration::from_secs(2);
 /// The difference of 15 % drains half of a queue of 300 ms meanwhile.
 const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);
+/// Some feedbacks: a queue that is there makes the link busy.
+const MEASURING_TIME: Duration = Duration::from_millis(400);
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +210,7 @@ mod tests {
     /// A stream through a link of some capacity, with feedback each 50 ms.
     struct Stream {
         estimator: DelayBasedEstimator,
+        queue: LinkQueue,
         now_micros: u64,
         busy_until: u64,
         /// Of the receiver's clock.
@@ -195,7 +222,14 @@ mod tests {
         fn new(start: Bitrate) -> Self {
             let mut estimator = DelayBasedEstimator::new();
             estimator.set_start(start);
-            Self { estimator, now_micros: 1_000_000, busy_until: 0, offset_micros: 0, delivered: 0 }
+            Self {
+                estimator,
+                queue: LinkQueue::new(),
+                now_micros: 1_000_000,
+                busy_until: 0,
+                offset_micros: 0,
+                delivered: 0,
+            }
         }
 
         /// Sends at `rate` into `capacity`; answers the new estimate.
@@ -221,7 +255,8 @@ mod tests {
             self.delivered += results.len() as u64;
             let now = Timestamp::from_micros(self.busy_until.max(self.now_micros));
             let throughput = rate.min(capacity);
-            self.estimator.update(now, &results, Some(throughput), None, &LinkQueue::new()).rate
+            self.queue.update(now, &results, 0);
+            self.estimator.update(now, &results, Some(throughput), None, &self.queue).rate
         }
     }
 
@@ -284,7 +319,7 @@ mod tests {
             &[result],
             Some(kbps(400)),
             Some(kbps(1_800)),
-            &LinkQueue::new(),
+            &stream.queue,
         );
         assert_eq!((update.rate, update.is_probe), (Some(kbps(1_800)), true));
 
@@ -297,7 +332,7 @@ mod tests {
             &[result],
             Some(kbps(400)),
             Some(kbps(1_800)),
-            &LinkQueue::new(),
+            &stream.queue,
         );
         assert!(!update.is_probe);
     }

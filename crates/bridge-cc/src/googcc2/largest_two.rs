@@ -25,6 +25,11 @@ struct Numbered {
 impl LargestTwo {
     /// The newest number of the window.
     pub(super) fn push(&mut self, number: i64) {
+        if number <= 0 {
+            // As good as none: packets that came together.
+            self.pushed += 1;
+            return;
+        }
         while self.following.back().is_some_and(|last| last.number <= number) {
             self.following.pop_back();
         }

@@ -18,8 +18,16 @@ pub(crate) struct LinkQueue {
     stretch_began: Option<Timestamp>,
     /// What all packets of the last feedback waited at least.
     wait: Duration,
+    /// What the packet that arrived last waited.
+    newest_wait: Duration,
     is_overflowing: bool,
+    last_loss: Option<Timestamp>,
+    /// The time without a pause that goes on: its part that is over, and the newest.
     busy: [BusyTime; 2],
+    /// What the last one showed, and when.
+    last_rate: Option<(Timestamp, Bitrate)>,
+    /// The highest that one showed lately, and when.
+    capacity: Option<(Timestamp, Bitrate)>,
 }
 
 /// A time during which packets never stopped leaving the queue: what arrived is what the link takes.
@@ -38,7 +46,11 @@ impl LinkQueue {
             shortest: [None; 2],
             stretch_began: None,
             wait: Duration::ZERO,
+            newest_wait: Duration::ZERO,
             is_overflowing: false,
+            last_loss: None,
+            last_rate: None,
+            capacity: None,
             busy: [BusyTime::default(); 2],
         }
     }
@@ -54,13 +66,28 @@ impl LinkQueue {
         for result in arrived {
             let Some(received) = result.received else { continue };
             let wait = self.wait_of(result.packet.sent, received);
+            self.newest_wait = wait;
             least = Some(least.map_or(wait, |least: Duration| least.min(wait)));
             self.note_arrival(received, result.packet.size, wait);
         }
         if let Some(least) = least {
             self.wait = least;
         }
+        if let Some(rate) = self.rate_of_busy_time() {
+            self.last_rate = Some((now, rate));
+            if self.capacity(now).is_none_or(|known| known <= rate) {
+                self.capacity = Some((now, rate));
+            }
+        }
+        if lost > 0 {
+            self.last_loss = Some(now);
+        }
         self.is_overflowing = lost > 0 && self.wait >= LONG_WAIT;
+    }
+
+    /// There is none: who thinks that it grows is wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.newest_wait < MIN_WAIT
     }
 
     /// Nothing waits that is worth mentioning.
@@ -78,12 +105,26 @@ impl LinkQueue {
         self.is_overflowing
     }
 
-    /// What the link takes, if it had something to do all the time.
-    pub(crate) fn busy_rate(&self) -> Option<Bitrate> {
+    /// Whether packets were lost within the last seconds.
+    pub(crate) fn has_lost(&self, now: Timestamp) -> bool {
+        self.last_loss.is_some_and(|last| now - last < LOSS_MEMORY)
+    }
+
+    /// What the link takes, if a moment ago it had something to do for long enough to tell. Unlike
+    /// what gets through on average this does not depend on how much there was to send.
+    pub(crate) fn busy_rate(&self, now: Timestamp) -> Option<Bitrate> {
+        self.last_rate.filter(|(at, _)| now - *at < RATE_LIFETIME).map(|(_, rate)| rate)
+    }
+
+    /// The most that the link was seen to take within the last seconds while it was busy.
+    pub(crate) fn capacity(&self, now: Timestamp) -> Option<Bitrate> {
+        self.capacity.filter(|(at, _)| now - *at < CAPACITY_LIFETIME).map(|(_, rate)| rate)
+    }
+
+    fn rate_of_busy_time(&self) -> Option<Bitrate> {
         let [before, current] = self.busy;
-        let ended = current.ended;
         let began = before.began.or(current.began)?;
-        let micros = u64::try_from(ended.micros_since(began)).ok()?;
+        let micros = u64::try_from(current.ended.micros_since(began)).ok()?;
         let packets = before.packets + current.packets;
         (packets >= MIN_BUSY_PACKETS && micros >= MIN_BUSY_MICROS).then(|| {
             DataSize::from_bytes(before.bytes + current.bytes).per(Duration::from_micros(micros))
@@ -106,11 +147,16 @@ impl LinkQueue {
     }
 
     fn note_arrival(&mut self, received: ReceiveTime, size: DataSize, wait: Duration) {
-        if wait < BUSY_WAIT {
-            self.busy = [BusyTime::default(); 2];
+        let [before, current] = &mut self.busy;
+        // It came to the link before the last one had left.
+        let is_behind = current.began.is_some()
+            && wait >= MIN_WAIT
+            && received.micros_since(current.ended) <= micros(wait) + GAP_MICROS;
+        if !is_behind {
+            *before = BusyTime::default();
+            *current = BusyTime { began: Some(received), ended: received, ..BusyTime::default() };
             return;
         }
-        let [before, current] = &mut self.busy;
         let is_over =
             current.began.is_some_and(|began| received.micros_since(began) > MAX_BUSY_MICROS);
         if is_over {
@@ -118,14 +164,14 @@ impl LinkQueue {
             *before = *current;
             *current = BusyTime { began: Some(before.ended), ..BusyTime::default() };
         }
-        if current.began.is_none() {
-            current.began = Some(received);
-        } else {
-            current.bytes += size.bytes();
-            current.packets += 1;
-        }
+        current.bytes += size.bytes();
+        current.packets += 1;
         current.ended = received;
     }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Clocks drift apart by less than a few milliseconds in two of them.
@@ -134,11 +180,18 @@ const STRETCH: Duration = Duration::from_secs(30);
 const SHORT_WAIT: Duration = Duration::from_millis(60);
 /// Above what libwebrtc's rate control makes by itself before it reacts.
 const LONG_WAIT: Duration = Duration::from_millis(120);
-/// Longer than jitter, so that the link surely had something to do.
-const BUSY_WAIT: Duration = Duration::from_millis(30);
-const MIN_BUSY_PACKETS: usize = 8;
-const MIN_BUSY_MICROS: u64 = 120_000;
+/// Less than this is jitter.
+const MIN_WAIT: Duration = Duration::from_millis(20);
+/// What times of arrival may be wrong by: they are told in steps of 250 µs, and come in groups.
+const GAP_MICROS: i64 = 5_000;
+const MIN_BUSY_PACKETS: usize = 6;
+const MIN_BUSY_MICROS: u64 = 80_000;
 const MAX_BUSY_MICROS: i64 = 300_000;
+/// For feedback that comes late.
+const RATE_LIFETIME: Duration = Duration::from_secs(1);
+/// Long enough that a pause of the sender does not make it forgotten.
+const CAPACITY_LIFETIME: Duration = Duration::from_secs(10);
+const LOSS_MEMORY: Duration = Duration::from_secs(2);
 /// No queue that a call can live with is longer.
 const MAX_STEP_MICROS: i64 = 5_000_000;
 
@@ -216,15 +269,43 @@ mod tests {
     fn a_busy_link_shows_its_rate_whatever_is_sent() {
         let mut queue = LinkQueue::new();
         queue.update(at(1_000), &arrivals(1_000, 10, &[0; 5]), 0);
-        assert_eq!(queue.busy_rate(), None);
+        assert_eq!(queue.busy_rate(at(1_000)), None);
         // A packet of 8,000 bits every 4 ms, of which the link takes one every 16 ms.
-        let waits: Vec<i64> = (0..100).map(|n| 40 + n * 12).collect();
-        queue.update(at(2_000), &arrivals(1_100, 4, &waits[..5]), 0);
-        assert_eq!(queue.busy_rate(), None, "too short to say");
-        queue.update(at(2_000), &arrivals(1_120, 4, &waits[5..]), 0);
-        let rate = queue.busy_rate().unwrap();
+        let waits: Vec<i64> = (0..100).map(|n| 30 + n * 12).collect();
+        queue.update(at(2_000), &arrivals(1_100, 4, &waits[..4]), 0);
+        assert_eq!(queue.busy_rate(at(2_000)), None, "too short to say");
+        queue.update(at(2_000), &arrivals(1_116, 4, &waits[4..]), 0);
+        let rate = queue.busy_rate(at(2_000)).unwrap();
         assert!((Bitrate::from_kbps(480)..=Bitrate::from_kbps(520)).contains(&rate), "{rate:?}");
-        queue.update(at(3_000), &arrivals(3_000, 10, &[0]), 0);
-        assert_eq!(queue.busy_rate(), None, "it had nothing to do for a while");
+        // A moment later, when it has nothing to do, that is still known.
+        queue.update(at(2_500), &arrivals(2_500, 10, &[0]), 0);
+        assert_eq!(queue.busy_rate(at(2_500)), Some(rate));
+        assert_eq!(queue.busy_rate(at(3_500)), None);
+        assert_eq!(queue.capacity(at(11_900)), Some(rate));
+        assert_eq!(queue.capacity(at(12_000)), None);
+    }
+
+    #[test]
+    fn pauses_of_the_sender_do_not_make_the_link_slow() {
+        let mut queue = LinkQueue::new();
+        queue.update(at(900), &arrivals(900, 10, &[0; 5]), 0);
+        for second in 1..5 {
+            // Ten packets at once, each of which takes 16 ms, after most of a second of nothing.
+            let waits: Vec<i64> = (1..=10).map(|n| n * 16 + 10).collect();
+            let millis = second * 1_000;
+            queue.update(at(millis + 300), &arrivals(millis, 0, &waits), 0);
+            let rate = queue.busy_rate(at(millis + 300)).unwrap();
+            assert!(
+                (Bitrate::from_kbps(480)..=Bitrate::from_kbps(520)).contains(&rate),
+                "{rate:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn losses_are_remembered_for_a_while() {
+        let mut queue = LinkQueue::new();
+        queue.update(at(1_000), &arrivals(1_000, 10, &[0]), 1);
+        assert!(queue.has_lost(at(2_900)) && !queue.has_lost(at(3_000)));
     }
 }

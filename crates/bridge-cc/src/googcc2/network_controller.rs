@@ -96,6 +96,7 @@ struct Outcome {
     loss_state: LossState,
     fraction_lost: u8,
     rtt: Option<Duration>,
+    limited_by: LimitedBy,
 }
 
 impl GoogCc2 {
@@ -220,6 +221,10 @@ impl GoogCc2 {
         self.probe_controller.set_alr_since(self.alr.since());
         let probes = self.probe_controller.handle_timeout(now);
         self.request(now, probes);
+        if let Some(capacity) = self.queue.capacity(now) {
+            let probes = self.probe_controller.on_known_capacity(now, capacity);
+            self.request(now, probes);
+        }
         self.congestion_window.update(self.send_side.target());
         self.conclude(now);
     }
@@ -335,17 +340,19 @@ impl GoogCc2 {
             loss_state: self.send_side.loss_state(),
             fraction_lost: self.send_side.fraction_lost(),
             rtt: self.send_side.rtt(),
+            limited_by: self.limited_by(now),
         };
         if self.last.replace(outcome) == Some(outcome) {
             return;
         }
         self.alr.set_target(target);
-        let limited_by = self.limited_by();
-        let probes = self.probe_controller.set_estimate(now, target, limited_by);
+        let probes = self.probe_controller.set_estimate(now, target, outcome.limited_by);
         self.request(now, probes);
     }
 
-    fn limited_by(&self) -> LimitedBy {
+    /// Differs from JVB: losses that are some seconds ago, of a queue that has drained, do not keep
+    /// from probing, though they stay in the loss-based model for much longer.
+    fn limited_by(&self, now: Timestamp) -> LimitedBy {
         if !self.has_free_link() {
             return LimitedBy::DelayIncreased;
         }
@@ -354,7 +361,10 @@ impl GoogCc2 {
         }
         match self.send_side.loss_state() {
             LossState::DelayBased => LimitedBy::Delay,
-            LossState::Decreasing | LossState::IncreaseUsingPadding => LimitedBy::Loss,
+            LossState::Decreasing | LossState::IncreaseUsingPadding if self.queue.has_lost(now) => {
+                LimitedBy::Loss
+            }
+            LossState::Decreasing | LossState::IncreaseUsingPadding => LimitedBy::LossIncreasing,
         }
     }
 

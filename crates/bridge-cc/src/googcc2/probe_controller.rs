@@ -13,8 +13,7 @@ pub(crate) enum LimitedBy {
     /// A queue grows or drains.
     DelayIncreased,
     Loss,
-    /// Loss, and the rate grows again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "padding is on: see LossState"))]
+    /// Loss, but none now.
     LossIncreasing,
     /// Nothing is heard from the peer.
     HighRtt,
@@ -160,6 +159,26 @@ impl ProbeController {
         NO_PROBES
     }
 
+    /// The link was seen to take this a moment ago, and nothing waits now. A drop far below it, as
+    /// when the sender or the receiver had no processor for a while, need not last.
+    ///
+    /// Differs from JVB, where only a link that is used little is probed after a drop.
+    pub(crate) fn on_known_capacity(&mut self, now: Timestamp, capacity: Bitrate) -> Probes {
+        let rate = capacity.scaled(DROP_PROBE_SCALE);
+        let may_probe = matches!(self.limited_by, LimitedBy::Delay | LimitedBy::LossIncreasing);
+        let last_change = self.last_probing.max(self.last_large_drop.map(|drop| drop.time));
+        let is_due = last_change.is_none_or(|last| now - last >= MIN_CAPACITY_INTERVAL);
+        let is_wanted = self.estimate < self.demand.bitrate;
+        if self.state != State::Complete || !may_probe || !is_due || !is_wanted {
+            return NO_PROBES;
+        }
+        if self.estimate >= capacity.scaled(LARGE_DROP) {
+            return NO_PROBES;
+        }
+        self.last_probing = Some(now);
+        [Some(rate.min(self.max)), None]
+    }
+
     /// Call it often: waiting for results ends, and demand is looked at.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) -> Probes {
         let waited = self.last_probing.is_some_and(|last| now - last > MAX_WAIT);
@@ -244,6 +263,7 @@ const LARGE_DROP: f64 = 0.66;
 const DROP_PROBE_SCALE: f64 = 0.85;
 const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 const MIN_DROP_INTERVAL: Duration = Duration::from_secs(5);
+const MIN_CAPACITY_INTERVAL: Duration = Duration::from_secs(1);
 const UNCERTAINTY: f64 = 0.05;
 const ALR_ENDED_TIMEOUT: Duration = Duration::from_secs(3);
 /// As LiveKit's regulator: longer than a probe disturbs what it measures.
@@ -364,6 +384,25 @@ mod tests {
         controller.set_alr_since(Some(NOW));
         controller.set_estimate(after(2_000), kbps(340), LimitedBy::Delay);
         assert_eq!(controller.on_recovery(after(2_100)), NO_PROBES);
+    }
+
+    #[test]
+    fn what_the_link_took_before_a_drop_is_tried_once_a_second() {
+        let mut controller = settled(kbps(500));
+        controller.set_demand(kbps(3_000));
+        controller.set_estimate(after(2_000), kbps(60), LimitedBy::Delay);
+        let mut try_at =
+            |millis, capacity| rates(controller.on_known_capacity(after(millis), kbps(capacity)));
+        assert_eq!(try_at(2_900, 480), [], "the drop is too new");
+        assert_eq!(try_at(3_000, 90), [], "no large drop");
+        assert_eq!(try_at(3_000, 480), [408]);
+        assert_eq!(try_at(3_900, 480), []);
+        assert_eq!(try_at(4_000, 480), [408]);
+        controller.set_estimate(after(5_000), kbps(60), LimitedBy::Loss);
+        assert_eq!(controller.on_known_capacity(after(6_000), kbps(480)), NO_PROBES);
+        controller.set_estimate(after(6_000), kbps(60), LimitedBy::Delay);
+        controller.set_demand(kbps(50));
+        assert_eq!(controller.on_known_capacity(after(7_000), kbps(480)), NO_PROBES);
     }
 
     /// The times in milliseconds and rates of what is tried.

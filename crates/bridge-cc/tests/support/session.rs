@@ -51,6 +51,8 @@ pub(crate) struct Session {
     pub audio_delays: Vec<Duration>,
     pub probes: u64,
     pub padding: DataSize,
+    /// No video comes from the sender.
+    pub is_paused: bool,
     config: EstimatorConfig,
     source: Source,
     has_audio: bool,
@@ -93,6 +95,7 @@ impl Session {
             audio_delays: Vec::new(),
             probes: 0,
             padding: DataSize::ZERO,
+            is_paused: false,
             config: estimator,
             source,
             has_audio,
@@ -191,7 +194,7 @@ impl Session {
             let packet = self.packet(DataSize::from_bytes(120), true, true, true);
             self.push(PacketUrgency::Audio, packet);
         }
-        if ![0, 33, 66].contains(&(millis % 100)) {
+        if self.is_paused || ![0, 33, 66].contains(&(millis % 100)) {
             return;
         }
         let estimate = self.estimator.estimate().map(|estimate| self.without_audio(estimate));

@@ -8,7 +8,9 @@
 //   channel                                 the bridge channel is open
 //   gone                                    the focus has forgotten us
 
-import { announceSimulcast, hideSimulcast, preferCodec, setEncodings } from './sending.js';
+import {
+  announceSimulcast, hideSimulcast, limitDependencyDescriptor, preferCodec, setEncodings,
+} from './sending.js';
 
 const OWN_AUDIO_MID = '0';
 const OWN_VIDEO_MID = '1';
@@ -98,7 +100,8 @@ export class Call extends EventTarget {
     this.#tell('people', view.people);
     if (view.offer_version === this.#answered) return;
     const isFirst = this.#answered === 0;
-    const offer = preferCodec(view.offer, OWN_VIDEO_MID, this.sending.codec);
+    const preferred = preferCodec(view.offer, OWN_VIDEO_MID, this.sending.codec);
+    const offer = limitDependencyDescriptor(preferred, OWN_VIDEO_MID, this.sending);
     await this.pc.setRemoteDescription({ type: 'offer', sdp: hideSimulcast(offer) });
     if (isFirst) await this.#attach();
     const { type, sdp } = await this.pc.createAnswer();

@@ -13,6 +13,7 @@ export function sendingOptions(query) {
     simulcast: query.get('simulcast') === '1',
     scalabilityMode: query.get('svc'),
     bitrate: Number(query.get('bitrate')) || SINGLE_BITRATE,
+    dependencyDescriptor: query.get('dd'),
   };
 }
 
@@ -26,6 +27,16 @@ export function preferCodec(sdp, mid, codec) {
     const rest = types.filter((type) => !first.includes(type));
     return [[media, port, protocol, ...first, ...rest].join(' '), ...lines.slice(1)];
   });
+}
+
+/**
+ * The offer as Jitsi's clients take it: the dependency descriptor is for AV1. With it, Chromium would
+ * leave everything else out of VP8's own descriptor. `dd=1` in the page's query keeps it.
+ */
+export function limitDependencyDescriptor(sdp, mid, { codec, dependencyDescriptor }) {
+  if (codec === 'AV1' || dependencyDescriptor === '1') return sdp;
+  const isDescriptor = (line) => /^a=extmap:.*dependency-descriptor/.test(line);
+  return mapSection(sdp, mid, (lines) => lines.filter((line) => !isDescriptor(line)));
 }
 
 /** The remote description with one SSRC, and its retransmissions, of each simulcast source. */

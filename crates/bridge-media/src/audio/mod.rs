@@ -1,7 +1,7 @@
 //! Sound: who speaks, what of it is forwarded, and redundancy (RFC 2198).
 //!
 //! Per conference: [`SpeechActivity`], [`LoudestSpeakers`], [`AudioSubscriptions`],
-//! [`EndpointConnectivity`]. Per received source: [`AudioStream`], [`RedStream`],
+//! [`EndpointConnectivity`]. Per received source: [`SilenceFilter`], [`RedStream`],
 //! [`SendingActivity`]. Reports of levels may come in batches, up to [`REPORT_DELAY`] late.
 
 mod connectivity;
@@ -12,7 +12,6 @@ mod sending;
 mod silence;
 mod speaker;
 mod speech_activity;
-mod stream;
 mod subscription;
 
 use std::time::Duration;
@@ -28,7 +27,6 @@ pub use red_stream::{
 pub use sending::SendingActivity;
 pub use silence::{SilenceConfig, SilenceFilter};
 pub use speech_activity::{SpeechActivity, SpeechActivityConfig, SpeechEvent};
-pub use stream::{AudioOutcome, AudioRefusal, AudioStream};
 pub use subscription::{AudioSubscription, AudioSubscriptions, MAX_SUBSCRIBED_NAMES};
 
 /// How late a report of a level may come without disturbing who is found to speak.

@@ -204,6 +204,11 @@ impl SingleLayerContext {
         if is_keyframe {
             let verdict = self.group.keyframe(encoding, self.current, packet.received);
             if verdict == KeyframeVerdict::Refuse {
+                if self.current == Some(encoding) {
+                    // What follows refers to it. Differs from JVB, which goes on with layer 0.
+                    self.current = None;
+                    self.group.needs_keyframe = true;
+                }
                 return false;
             }
             self.current = Some(encoding);

@@ -289,7 +289,8 @@ impl IdUnwrapper {
     fn interpret(&self, id: u32, bits: u32) -> i64 {
         let Some(highest) = self.highest else { return i64::from(id) };
         let cycle = 1_i64 << bits.min(32);
-        let ahead = (i64::from(id) - highest).rem_euclid(cycle);
+        // The remainder, since a cycle is a power of two.
+        let ahead = (i64::from(id) - highest) & (cycle - 1);
         highest + if ahead >= cycle / 2 { ahead - cycle } else { ahead }
     }
 

@@ -218,6 +218,12 @@ impl EndpointReception {
         self.next_nack.min(self.next_layers)
     }
 
+    /// Whether one of them has something that packets have brought about: what only time has can wait
+    /// for a timer.
+    pub fn is_urgent(&self, now: Timestamp) -> bool {
+        self.next_nack <= now || self.video.iter().any(|source| source.report.is_urgent(now))
+    }
+
     /// What a source sends now; `None` for unknown sources.
     pub fn layers(&self, now: Timestamp, source: SourceId) -> Option<SourceLayers> {
         let source = self.video.iter().find(|known| known.id == source)?;

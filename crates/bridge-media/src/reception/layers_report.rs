@@ -45,8 +45,7 @@ impl LayersReport {
         if now < self.next {
             return None;
         }
-        let layers = SourceLayers::of(source, now);
-        let active = ActiveLayers::of(&layers);
+        let active = ActiveLayers::of(source, now);
         let sends = active != ActiveLayers::NONE;
         self.next = if sends { now + CHECK_INTERVAL } else { Timestamp::FAR_FUTURE };
         let is_due = sends && self.last.is_none_or(|last| now - last >= REPORT_INTERVAL);
@@ -56,7 +55,12 @@ impl LayersReport {
         self.changed = false;
         self.active = active;
         self.last = Some(now);
-        Some(layers)
+        Some(SourceLayers::of(source, now))
+    }
+
+    /// Whether something is to be told now that packets have changed, not only the time.
+    pub(super) fn is_urgent(&self, now: Timestamp) -> bool {
+        self.changed && self.next <= now
     }
 }
 
@@ -67,11 +71,12 @@ struct ActiveLayers([u64; MAX_ENCODINGS]);
 impl ActiveLayers {
     const NONE: Self = Self([0; MAX_ENCODINGS]);
 
-    fn of(layers: &SourceLayers) -> Self {
+    fn of(source: &MediaSource, now: Timestamp) -> Self {
         let mut active = Self::NONE;
-        for (words, layers) in active.0.iter_mut().zip(layers.layers.chunks(MAX_LAYERS)) {
-            for (place, layer) in layers.iter().enumerate() {
-                *words |= u64::from(layer.bitrate > Bitrate::ZERO) << place;
+        for (n, layer) in source.layers().enumerate() {
+            let is_active = source.layer_bitrate(layer.index, now) > Bitrate::ZERO;
+            if let Some(word) = active.0.get_mut(n / MAX_LAYERS) {
+                *word |= u64::from(is_active) << (n % MAX_LAYERS);
             }
         }
         active

@@ -64,6 +64,7 @@ impl Downlink {
 
     fn send_stripped(&mut self, now: Timestamp, audio: &Audio<'_>, outlet: &mut Outlet<'_>) {
         if !self.remembers(audio) {
+            outlet.counters.dropped_source_limit += 1;
             return;
         }
         let Some(source) = self.audios.get_mut(&audio.packet.source) else { return };
@@ -92,6 +93,7 @@ impl Downlink {
         let red = self.red;
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
         let known = self.remembers(audio);
+        outlet.counters.dropped_source_limit += u64::from(!known);
         let source = self.audios.get_mut(&audio.packet.source).filter(|_| known);
         let len =
             source.and_then(|source| source.red.protect(&audio.described(), &red, &mut buffer));

@@ -34,6 +34,8 @@ pub(super) struct Told {
     round_trip: Option<Duration>,
     first_video: FirstVideo,
     audio: BitrateWindow,
+    /// The rate of that a moment ago.
+    audio_rate: Bitrate,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +74,8 @@ impl Downlink {
             return;
         }
         if self.estimator.poll_timeout() <= now {
-            let demand = self.program.ideal_bitrate.plus(self.told.audio_rate(now));
+            self.told.audio_rate = self.told.audio_rate(now);
+            let demand = self.program.ideal_bitrate.plus(self.told.audio_rate);
             self.estimator.set_demand(demand);
             self.estimator.handle_timeout(now);
             self.pacer.set_target(now, self.estimator.pacing_target());
@@ -114,7 +117,7 @@ impl Downlink {
         if let Some((media, mapped)) = self.rewriting.as_mut().and_then(|r| r.poll_mapped()) {
             return Some(DownlinkNews::Mapped(media, mapped));
         }
-        let estimate = self.estimator.estimate();
+        let estimate = self.estimate_for_video();
         if differs(estimate, self.told.estimate) {
             self.told.estimate = estimate;
             return Some(DownlinkNews::Estimate(estimate));
@@ -136,6 +139,16 @@ impl Downlink {
     /// The round-trip time to the receiver.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.round_trips.last()
+    }
+
+    /// Differs from JVB, which gives video all that is estimated: here audio has transport-wide numbers
+    /// too, so that it is in the estimate, and a narrow link has not room for both.
+    fn estimate_for_video(&self) -> Option<Bitrate> {
+        let estimate = self.estimator.estimate()?;
+        if self.source != EstimateSource::TransportFeedback {
+            return Some(estimate);
+        }
+        Some(estimate.minus(self.told.audio_rate))
     }
 
     fn is_idle(&self, now: Timestamp) -> bool {

@@ -11,6 +11,7 @@ use bridge_media::{LayerIndex, RewritingRefusal, SsrcRewriting};
 use bridge_units::{SourceId, Timestamp};
 use rustc_hash::FxHashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 impl Downlink {
     /// Projects a video packet and sends it, at once or when the pacer lets it. Answers the
@@ -28,9 +29,20 @@ impl Downlink {
         if !self.payload_types.accepts(video.payload_type) {
             return None;
         }
+        let backlog = if self.pacer.is_empty() { Duration::ZERO } else { self.pacer.backlog() };
         let Self { videos, targets, rewriting, .. } = self;
         let source = video_source(videos, targets, rewriting, packet, stream);
-        let source = source?;
+        let source = match source {
+            Ok(source) => source?,
+            Err(SourceLimit) => {
+                outlet.counters.dropped_source_limit += 1;
+                return None;
+            }
+        };
+        if source.is_left(video.encoding, video.frame.is_keyframe(), backlog) {
+            outlet.counters.dropped_left_layer += 1;
+            return source.wish(now);
+        }
         let decision = source.projection.accept(video);
         let wish = if decision.request_keyframe { source.wish(now) } else { None };
         let Ok(projected) = decision.outcome else { return wish };
@@ -45,7 +57,9 @@ impl Downlink {
         if !decision.request_keyframe {
             source.is_content();
         }
-        stored.keep(now, batch, packet);
+        if !stored.keep(now, batch, packet) {
+            outlet.counters.dropped_encoding_limit += 1;
+        }
         let (header, payload) = batch.split(packet);
         source.sent.note(payload.len());
         if video.frame.is_keyframe() {
@@ -84,29 +98,36 @@ fn video_source<'v>(
     rewriting: &mut Option<Box<SsrcRewriting>>,
     packet: &PlainPacket,
     stream: OutgoingStream,
-) -> Option<&'v mut VideoSource> {
+) -> Result<Option<&'v mut VideoSource>, SourceLimit> {
     let is_full = videos.len() >= MAX_SOURCES;
     let begin = || {
-        let target = *targets.get(&packet.source).filter(|_| !is_full)?;
+        let Some(target) = targets.get(&packet.source).copied() else { return Ok(None) };
+        if is_full {
+            return Err(SourceLimit);
+        }
         let mut source = VideoSource::new(packet.sender, stream);
         source.set_target(target);
-        Some(source)
+        Ok(Some(source))
     };
-    match videos.entry(packet.source) {
-        Entry::Vacant(place) => Some(place.insert(begin()?)),
+    Ok(match videos.entry(packet.source) {
+        Entry::Vacant(place) => begin()?.map(|source| place.insert(source)),
         Entry::Occupied(known) => {
             let source = known.into_mut();
             // A source whose first encoding or sender is another one begins anew.
             if source.stream.primary != stream.primary || source.sender != packet.sender {
-                *source = begin()?;
+                let Some(new) = begin()? else { return Ok(None) };
+                *source = new;
                 if let Some(rewriting) = rewriting {
                     rewriting.restart_source(packet.source);
                 }
             }
             Some(source)
         }
-    }
+    })
 }
+
+/// The receiver remembers as many sources as it can.
+struct SourceLimit;
 
 /// Keeps a packet in the history when the first receiver gets it.
 pub(crate) struct KeepOnce<'a> {
@@ -115,9 +136,8 @@ pub(crate) struct KeepOnce<'a> {
 }
 
 impl KeepOnce<'_> {
-    fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) {
-        if !std::mem::replace(self.kept, true) {
-            self.packets.keep(now, batch, packet);
-        }
+    /// Whether it is kept, or was to be before.
+    fn keep(&mut self, now: Timestamp, batch: &PacketBatch, packet: &PlainPacket) -> bool {
+        std::mem::replace(self.kept, true) || self.packets.keep(now, batch, packet)
     }
 }

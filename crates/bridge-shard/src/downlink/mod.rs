@@ -121,7 +121,7 @@ impl Downlink {
             source: EstimateSource::None,
             config: *config,
             pacer: Pacer::new(now),
-            padding: PaddingController::new(now),
+            padding: PaddingController::with_interval(now, settings.padding_interval),
             padding_stream: PaddingStream::new(0, 1, 1),
             probe: None,
             round_trips: RoundTripTimes::new(),
@@ -169,13 +169,13 @@ impl Downlink {
         }
     }
 
-    /// Takes a new program: other sources than its own are suspended.
-    /// `primary` tells the first SSRC of a video source.
+    /// Takes a new program: other sources than its own are suspended. `primary` tells the first SSRC of
+    /// a video source. Answers how many sources were too many.
     pub(crate) fn set_program(
         &mut self,
         program: Box<ForwardingProgram>,
         primary: impl Fn(SourceId) -> Option<u32>,
-    ) {
+    ) -> u64 {
         self.targets.clear();
         self.targets.extend(program.targets.iter().take(MAX_SOURCES).copied());
         for (id, source) in &mut self.videos {
@@ -189,6 +189,7 @@ impl Downlink {
         }
         self.program = program;
         self.estimator.set_demand(self.program.ideal_bitrate);
+        self.program.targets.len().saturating_sub(MAX_SOURCES) as u64
     }
 
     /// Takes which audio to send.

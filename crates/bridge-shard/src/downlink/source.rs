@@ -12,6 +12,9 @@ use std::time::Duration;
 const KEYFRAME_WISH_INTERVALS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
 
+/// Some packets more than a picture of usual size on a link that takes it.
+const MAX_BACKLOG_OF_LEFT: Duration = Duration::from_millis(100);
+
 /// One video source as one receiver gets it.
 pub(super) struct VideoSource {
     pub(super) sender: SessionId,
@@ -23,6 +26,8 @@ pub(super) struct VideoSource {
     pub(super) departed: Option<u16>,
     /// Number after projection and timestamp of the newest key frame's beginning.
     key_frame: Option<(u16, u32)>,
+    /// The encoding that was forwarded until its packets waited for too long.
+    left: Option<u8>,
     next_wish: Timestamp,
     /// Told since the last key frame.
     wishes: usize,
@@ -54,6 +59,7 @@ impl VideoSource {
             sent: SentCounts::default(),
             departed: None,
             key_frame: None,
+            left: None,
             next_wish: Timestamp::ZERO,
             wishes: 0,
         }
@@ -61,6 +67,28 @@ impl VideoSource {
 
     pub(super) fn set_target(&mut self, target: LayerIndex) {
         self.projection.set_target(target);
+    }
+
+    /// Whether a packet is of an encoding that is left for a lower one, and would only keep that from
+    /// coming: on a link that suddenly takes less, what waits of it in the pacer and in the network
+    /// would let the key frame that everything waits for come late, or overflow. Once it is left,
+    /// only a key frame brings it back.
+    ///
+    /// Differs from JVB, which sends the higher encoding until the key frame comes.
+    pub(super) fn is_left(&mut self, encoding: u8, is_key_frame: bool, backlog: Duration) -> bool {
+        let is_current = self.projection.current_encoding() == Some(encoding);
+        if is_key_frame || !is_current {
+            self.left = self.left.filter(|left| *left != encoding);
+            return false;
+        }
+        if self.left == Some(encoding) {
+            return true;
+        }
+        let is_too_much = self.projection.target().encoding().is_some_and(|to| to < encoding);
+        if is_too_much && backlog >= MAX_BACKLOG_OF_LEFT {
+            self.left = Some(encoding);
+        }
+        self.left == Some(encoding)
     }
 
     /// Notes a packet of a key frame that is being forwarded.

@@ -1,5 +1,5 @@
 //! Runs the scenarios of the media plane and writes what came of them: `simulate-media FOLDER`, or
-//! `simulate-media FOLDER NAME` for those with that in their names.
+//! `simulate-media FOLDER NAME SEED` for those with that in their names, and other chances.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program talks to the person who runs it")]
@@ -10,11 +10,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Some(folder) = std::env::args_os().nth(1) else {
-        println!("usage: simulate-media FOLDER [NAME]");
+        println!("usage: simulate-media FOLDER [NAME [SEED]]");
         return ExitCode::FAILURE;
     };
     let wanted = std::env::args().nth(2).unwrap_or_default();
-    match run(std::path::Path::new(&folder), &wanted) {
+    let seed = std::env::args().nth(3).and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
+    match run(std::path::Path::new(&folder), &wanted, seed) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -25,11 +26,15 @@ fn main() -> ExitCode {
 }
 
 /// Whether everything is as it must be.
-fn run(folder: &std::path::Path, wanted: &str) -> Result<bool, Box<dyn std::error::Error>> {
+fn run(
+    folder: &std::path::Path,
+    wanted: &str,
+    seed: u64,
+) -> Result<bool, Box<dyn std::error::Error>> {
     let mut reports = Vec::new();
     let is_wanted = |scenario: &Scenario| format!("{scenario:?}").contains(wanted);
     for scenario in Scenario::ALL.into_iter().filter(is_wanted) {
-        let report = scenario.run(SEED)?;
+        let report = scenario.run(seed)?;
         let failures = report.failures();
         println!("{}: {}", report.name, if failures.is_empty() { "good" } else { "not good" });
         for failure in failures {

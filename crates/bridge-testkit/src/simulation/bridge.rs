@@ -283,7 +283,7 @@ impl ShardWaker for Waker {
 }
 
 /// One certificate for all simulations of a process: what it is changes nothing.
-static CERTIFICATE: LazyLock<Arc<Certificate>> = LazyLock::new(certificate);
+pub(crate) static CERTIFICATE: LazyLock<Arc<Certificate>> = LazyLock::new(certificate);
 
 /// That of all clients.
 pub(crate) static CLIENT_CERTIFICATE: LazyLock<Arc<Certificate>> = LazyLock::new(certificate);

@@ -65,6 +65,8 @@ pub struct SimulatedClient {
     departures: Vec<(Timestamp, Vec<u8>)>,
     violations: Violations,
     unopened: u64,
+    /// As it went over the wire.
+    last_rtp: Vec<u8>,
 }
 
 /// What a participant negotiates besides what all have.
@@ -122,6 +124,7 @@ impl SimulatedClient {
             departures: Vec::new(),
             violations: Violations::default(),
             unopened: 0,
+            last_rtp: Vec::new(),
         }
     }
 
@@ -635,7 +638,12 @@ impl SimulatedClient {
         }
     }
 
-    fn send_rtp(&mut self, now: Timestamp, packet: &OutgoingRtp) {
+    /// Sends the last RTP packet once more, as somebody on the way may.
+    pub(crate) fn replay_last_rtp(&mut self, now: Timestamp) {
+        self.depart(now, self.last_rtp.clone());
+    }
+
+    pub(crate) fn send_rtp(&mut self, now: Timestamp, packet: &OutgoingRtp) {
         let bytes = packet.to_bytes(self.feedback_check.next_number());
         let Some(srtp) = self.transport.srtp() else { return };
         let Ok(header) = RtpHeader::parse(&bytes) else { return };
@@ -643,6 +651,7 @@ impl SimulatedClient {
         let mut sealed = vec![0; bytes.len() + SRTP_ROOM];
         let Ok(len) = srtp.sender.seal_rtp(head, payload, &mut sealed) else { return };
         sealed.truncate(len);
+        self.last_rtp.clone_from(&sealed);
         let arrives = self.depart(now, sealed);
         self.feedback_check.note_sent(arrives);
     }
@@ -654,7 +663,10 @@ impl SimulatedClient {
         if writer.is_empty() {
             return;
         }
-        let bytes = writer.as_bytes().to_vec();
+        self.send_sealed_rtcp(now, writer.as_bytes().to_vec());
+    }
+
+    pub(crate) fn send_sealed_rtcp(&mut self, now: Timestamp, bytes: Vec<u8>) {
         let Some(srtp) = self.transport.srtp() else { return };
         let mut sealed = vec![0; bytes.len() + SRTP_ROOM];
         let Ok(len) = srtp.sender.seal_rtcp(&bytes, &mut sealed) else { return };

@@ -7,6 +7,7 @@ use super::bridge::{
 use super::client::{Abilities, SimulatedClient};
 use super::link::{Link, LinkOutcome, LinkSettings};
 use super::random::SimulationRandom;
+use super::rtp_writer::OutgoingRtp;
 use super::signaling;
 use super::video_sender::{VideoSender, VideoSettings};
 use super::violation::Violations;
@@ -199,6 +200,26 @@ impl SimulatedConference {
     /// A participant says something over its bridge channel.
     pub fn say(&mut self, client: usize, message: &BridgeChannelMessage) {
         self.clients[client].say(self.now, message);
+        self.advance_client(client);
+    }
+
+    /// A participant sends a packet that its script does not have.
+    pub fn inject_rtp(&mut self, client: usize, packet: &OutgoingRtp) {
+        self.clients[client].send_rtp(self.now, packet);
+        self.advance_client(client);
+    }
+
+    /// A participant sends this as RTCP, whatever it is.
+    pub fn inject_rtcp(&mut self, client: usize, bytes: &[u8]) {
+        self.clients[client].send_sealed_rtcp(self.now, bytes.to_vec());
+        self.advance_client(client);
+    }
+
+    /// The last RTP packet of a participant comes again, so often.
+    pub fn replay_last_rtp(&mut self, client: usize, times: usize) {
+        for _ in 0..times {
+            self.clients[client].replay_last_rtp(self.now);
+        }
         self.advance_client(client);
     }
 

@@ -89,6 +89,19 @@ impl Encoding {
         capture.wrapping_add(self.timestamp_offset)
     }
 
+    /// A number of the stream for a packet that is not the encoder's.
+    pub(crate) fn take_number(&mut self) -> u16 {
+        let number = self.sequence_number;
+        self.sequence_number = number.wrapping_add(1);
+        number
+    }
+
+    /// Numbers and timestamps go on elsewhere.
+    pub(crate) fn jump(&mut self, numbers: u16, ticks: u32) {
+        self.sequence_number = self.sequence_number.wrapping_add(numbers);
+        self.timestamp_offset = self.timestamp_offset.wrapping_add(ticks);
+    }
+
     /// The next picture's packets.
     pub(crate) fn picture(
         &mut self,
@@ -179,6 +192,7 @@ impl Encoding {
                 spatial: frame.spatial,
                 temporal: frame.temporal,
                 key: frame.key,
+                cut: false,
                 picture: self.picture,
                 frame: self.frame,
                 part: part as u16,

@@ -168,11 +168,11 @@ impl FrameBuffer {
         let ids: Vec<i64> = keys.iter().map(|(_, id)| *id).collect();
         let mut completed = Timestamp::ZERO;
         let mut first = i64::MAX;
-        for (position, ((_, id), frame)) in group.iter().enumerate() {
+        for (position, (key, frame)) in group.iter().enumerate() {
             completed = completed.max(frame.completed?);
             first = first.min(frame.first?);
             let below = &ids[..position];
-            if !self.is_decodable(*id, frame.first?, frame, below, is_padding) {
+            if !self.is_decodable(*key, frame.first?, frame, below, is_padding) {
                 return None;
             }
         }
@@ -181,7 +181,7 @@ impl FrameBuffer {
 
     fn is_decodable(
         &self,
-        id: i64,
+        key: FrameKey,
         first: i64,
         frame: &Assembly,
         below: &[i64],
@@ -200,19 +200,21 @@ impl FrameBuffer {
             }
             References::TemporalLayers { tl0, temporal, sync } => {
                 let Some(base) = self.bases.get(tl0) else { return false };
-                *sync || (base + 1..id).all(|between| self.is_no_hindrance(between, *temporal))
+                let (_, id) = key;
+                *sync || (base + 1..id).all(|n| self.is_no_hindrance(n, key, *temporal))
             }
         }
     }
 
     /// Whether a picture before one of this temporal layer is there or is not referred to.
-    fn is_no_hindrance(&self, id: i64, temporal: u8) -> bool {
+    fn is_no_hindrance(&self, id: i64, before: FrameKey, temporal: u8) -> bool {
         let is_above = |frame: &Assembly| {
             matches!(frame.header.references,
                 References::TemporalLayers { temporal: of, .. } if of > temporal)
         };
-        let waiting = || self.frames.iter().find(|((_, other), _)| *other == id);
-        self.decoded.contains(&id) || waiting().is_some_and(|(_, frame)| is_above(frame))
+        let mut waiting = self.frames.range(..before).rev().take(MAX_BETWEEN);
+        self.decoded.contains(&id)
+            || waiting.find(|((_, other), _)| *other == id).is_some_and(|(_, f)| is_above(f))
     }
 
     fn note_decoded(&mut self, key: FrameKey, last_number: i64, assembly: &Assembly) {
@@ -239,5 +241,7 @@ impl FrameBuffer {
 
 /// libwebrtc's frame buffer holds 800; a stalled stream needs no more here.
 const MAX_FRAMES: usize = 400;
+/// Frames between two of the lowest temporal layer, and some more.
+const MAX_BETWEEN: usize = 8;
 /// References reach back by a few frames.
 const MAX_DECODED: usize = 400;

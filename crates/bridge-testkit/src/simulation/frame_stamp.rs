@@ -12,6 +12,8 @@ pub(crate) struct FrameStamp {
     pub(crate) temporal: u8,
     /// Part of a picture that needs no earlier one.
     pub(crate) key: bool,
+    /// The sender gave the picture up after this frame, in favour of a key picture.
+    pub(crate) cut: bool,
     /// Counts the encoding's pictures.
     pub(crate) picture: u32,
     /// Counts the encoding's frames: one for each spatial layer of a picture.
@@ -42,7 +44,8 @@ impl FrameStamp {
         let start = out.len();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&self.source.to_be_bytes());
-        out.extend_from_slice(&[self.encoding, self.spatial, self.temporal, self.key.into()]);
+        let flags = u8::from(self.key) | u8::from(self.cut) << 1;
+        out.extend_from_slice(&[self.encoding, self.spatial, self.temporal, flags]);
         out.extend_from_slice(&self.picture.to_be_bytes());
         out.extend_from_slice(&self.frame.to_be_bytes());
         out.extend_from_slice(&self.part.to_be_bytes());
@@ -69,7 +72,7 @@ impl FrameStamp {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes.get(MAGIC.len()..)?);
         let source = u32::from_be_bytes(reader.take()?);
-        let [encoding, spatial, temporal, key] = reader.take()?;
+        let [encoding, spatial, temporal, flags] = reader.take()?;
         let picture = u32::from_be_bytes(reader.take()?);
         let frame = u32::from_be_bytes(reader.take()?);
         let part = u16::from_be_bytes(reader.take()?);
@@ -86,7 +89,8 @@ impl FrameStamp {
             encoding,
             spatial,
             temporal,
-            key: key == 1,
+            key: flags & 1 != 0,
+            cut: flags & 2 != 0,
             picture,
             frame,
             part,
@@ -152,6 +156,7 @@ mod tests {
             spatial: 1,
             temporal: 2,
             key: true,
+            cut: true,
             picture: 70_000,
             frame: 140_001,
             part: 3,

@@ -2,15 +2,21 @@
 
 /// A packet that a simulated client sends, before its number on the transport is known.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OutgoingRtp {
-    pub(crate) ssrc: u32,
-    pub(crate) payload_type: u8,
-    pub(crate) sequence_number: u16,
-    pub(crate) timestamp: u32,
-    pub(crate) marker: bool,
-    /// `(id, data)`.
-    pub(crate) extensions: Vec<(u8, Vec<u8>)>,
-    pub(crate) payload: Vec<u8>,
+pub struct OutgoingRtp {
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// Its number.
+    pub sequence_number: u16,
+    /// Its timestamp.
+    pub timestamp: u32,
+    /// The marker bit.
+    pub marker: bool,
+    /// Header extensions without the transport-wide number: `(id, data)`.
+    pub extensions: Vec<(u8, Vec<u8>)>,
+    /// Behind the header.
+    pub payload: Vec<u8>,
 }
 
 impl OutgoingRtp {

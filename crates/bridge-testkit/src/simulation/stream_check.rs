@@ -144,7 +144,7 @@ impl StreamCheck {
         } else {
             self.check_pictures(now, number, before, after);
         }
-        if !before.marker {
+        if !before.marker && !a.cut {
             self.note(now, ViolationKind::MissingMarker(number));
         }
     }

@@ -97,7 +97,7 @@ impl VideoReceiver {
     pub(crate) fn on(ssrc: u32, source: VideoSettings, now: Timestamp) -> Self {
         Self {
             sources: BTreeMap::from([(source.first_ssrc, source.clone())]),
-            check: StreamCheck::new(ssrc, source.codec),
+            check: StreamCheck::new(ssrc, source.header_codec()),
             source,
             ssrc,
             numbers: SequenceUnwrapper::new(),
@@ -162,9 +162,10 @@ impl VideoReceiver {
             self.begin_source();
         }
         self.newest_number = self.newest_number.max(index);
-        let codec = SimulatedCodec::of_payload_type(header.payload_type);
+        let codec = SimulatedCodec::of_payload_type(header.payload_type)
+            .filter(|codec| *codec != self.source.codec);
         let frame = self.headers.read(
-            codec.unwrap_or(self.source.codec),
+            codec.unwrap_or(self.source.header_codec()),
             header.timestamp,
             header.marker,
             payload,
@@ -318,6 +319,11 @@ impl VideoReceiver {
     /// The SSRC that it arrives on.
     pub fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// The newest number of media.
+    pub fn newest_number(&self) -> u16 {
+        (self.newest_number & 0xffff) as u16
     }
 
     /// Numbers between the first and the last that never came.

@@ -2,11 +2,14 @@
 
 use super::codec::{Layering, SimulatedCodec};
 use super::encoding::{Encoding, RTX_SSRC_OFFSET};
+use super::footage::Footage;
+use super::player::Player;
 use super::random::SimulationRandom;
 use super::rtp_writer::OutgoingRtp;
 use bridge_rtp::rtcp::SenderInfo;
 use bridge_units::{Bitrate, Timestamp};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One resolution that a source sends.
@@ -35,6 +38,8 @@ pub struct VideoSettings {
     pub is_screen: bool,
     /// The SSRC of the first encoding; the others follow.
     pub first_ssrc: u32,
+    /// What is played instead of what the script makes up.
+    pub footage: Option<Arc<Footage>>,
 }
 
 /// What a sender was asked for.
@@ -70,6 +75,7 @@ pub struct VideoSender {
     own_limit: usize,
     enabled: bool,
     counters: VideoSenderCounters,
+    player: Option<Player>,
 }
 
 impl VideoSettings {
@@ -89,6 +95,16 @@ impl VideoSettings {
             frame_rate: 30.0,
             is_screen: false,
             first_ssrc,
+            footage: None,
+        }
+    }
+
+    /// What a browser sent, sent again.
+    pub fn replay(name: &str, first_ssrc: u32, footage: Arc<Footage>) -> Self {
+        Self {
+            layers: footage.layers.clone(),
+            footage: Some(Arc::clone(&footage)),
+            ..Self::camera(name, first_ssrc, footage.codec, footage.layering)
         }
     }
 
@@ -112,6 +128,11 @@ impl VideoSettings {
         (0..encodings)
             .map(|i| (self.first_ssrc + i, self.first_ssrc + RTX_SSRC_OFFSET + i))
             .collect()
+    }
+
+    /// Whose headers tell frames apart: AV1's where only the dependency descriptor does.
+    pub(crate) fn header_codec(&self) -> SimulatedCodec {
+        self.footage.as_ref().map_or(self.codec, |footage| footage.header_codec())
     }
 
     /// The height of what a stamp says a frame is.
@@ -138,9 +159,12 @@ impl VideoSender {
         let encodings: Vec<Encoding> = encodings.collect();
         // Cameras of different people do not take their pictures at the same moment.
         let phase = Duration::from_secs_f64(random.unit() / settings.frame_rate);
+        let player =
+            settings.footage.clone().map(|footage| Player::new(footage, first_ssrc, start + phase));
         Self {
             encodings,
             own_limit: settings.layers.len(),
+            player,
             settings,
             random,
             start: start + phase,
@@ -203,15 +227,22 @@ impl VideoSender {
         self.apply_limits();
     }
 
+    /// A number of an SSRC's stream for a packet that is not the encoder's.
+    pub fn take_number(&mut self, ssrc: u32) -> Option<u16> {
+        self.encodings.iter_mut().find(|e| e.ssrc == ssrc).map(Encoding::take_number)
+    }
+
+    /// Numbers and timestamps of all encodings go on elsewhere, as if something had been restarted.
+    pub fn jump(&mut self, numbers: u16, ticks: u32) {
+        self.encodings.iter_mut().for_each(|encoding| encoding.jump(numbers, ticks));
+    }
+
     /// The packets that are due.
     pub(crate) fn poll(&mut self, now: Timestamp) -> Option<OutgoingRtp> {
-        while self.next_picture <= now {
-            self.take_picture();
-        }
-        if self.queue.front().is_none_or(|(at, _)| *at > now) {
-            return None;
-        }
-        let (_, packet) = self.queue.pop_front()?;
+        let packet = match self.player {
+            Some(_) => self.poll_player(now)?,
+            None => self.poll_script(now)?,
+        };
         self.counters.packets += 1;
         if let Some(encoding) = self.encodings.iter_mut().find(|e| e.ssrc == packet.ssrc) {
             encoding.note_sent(now, &packet);
@@ -221,17 +252,24 @@ impl VideoSender {
 
     /// When to poll next.
     pub fn poll_timeout(&self) -> Timestamp {
+        if let Some(player) = &self.player {
+            return player.poll_timeout();
+        }
         self.queue.front().map_or(self.next_picture, |(at, _)| (*at).min(self.next_picture))
     }
 
     /// What each encoding that sends says of itself now.
     pub fn sender_reports(&self, now: Timestamp, ntp: u64) -> Vec<SenderInfo> {
-        let sending = self.encodings.iter().filter(|e| e.active() > 0 && e.packets > 0);
-        sending
-            .map(|encoding| SenderInfo {
+        let encodings = self.encodings.iter().enumerate();
+        encodings
+            .filter(|(_, encoding)| encoding.active() > 0 && encoding.packets > 0)
+            .map(|(index, encoding)| SenderInfo {
                 ssrc: encoding.ssrc,
                 ntp_timestamp: ntp,
-                rtp_timestamp: encoding.timestamp(capture_ticks(now)),
+                rtp_timestamp: match &self.player {
+                    Some(player) => player.report_timestamp(index, now),
+                    None => encoding.timestamp(capture_ticks(now)),
+                },
                 packet_count: encoding.packets,
                 octet_count: encoding.octets,
             })
@@ -278,6 +316,9 @@ impl VideoSender {
             Layering::Simulcast => {
                 let grows =
                     self.encodings.iter().take(allowed).any(|encoding| encoding.active() == 0);
+                if let Some(player) = self.player.as_mut().filter(|_| grows) {
+                    player.want_key_frame();
+                }
                 for (index, encoding) in self.encodings.iter_mut().enumerate() {
                     encoding.set_active(usize::from(index < allowed));
                     if grows {
@@ -287,6 +328,30 @@ impl VideoSender {
             }
             Layering::Svc | Layering::KeySvc => self.encodings[0].set_active(allowed),
         }
+    }
+
+    fn poll_script(&mut self, now: Timestamp) -> Option<OutgoingRtp> {
+        while self.next_picture <= now {
+            self.take_picture();
+        }
+        self.queue.front().filter(|(at, _)| *at <= now)?;
+        self.queue.pop_front().map(|(_, packet)| packet)
+    }
+
+    /// Layers of one SSRC are sent whatever was asked for: the footage has them in its pictures.
+    fn poll_player(&mut self, now: Timestamp) -> Option<OutgoingRtp> {
+        let player = self.player.as_mut()?;
+        if self.key_frame_at.is_some_and(|due| due <= now) {
+            self.key_frame_at = None;
+            player.want_key_frame();
+        }
+        let active = self.encodings.iter().filter(|encoding| encoding.active() > 0).count();
+        let packet = player.poll(now, active)?;
+        if is_key(&packet) {
+            self.counters.key_frames += u64::from(packet.ssrc == self.settings.first_ssrc);
+            self.last_key_frame = Some(now);
+        }
+        Some(packet)
     }
 
     fn take_picture(&mut self) {

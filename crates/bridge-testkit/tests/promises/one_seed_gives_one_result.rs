@@ -4,6 +4,6 @@ use bridge_testkit::simulation::Scenario;
 
 #[test]
 fn one_seed_gives_one_result() {
-    let [first, second] = [1, 1].map(|seed| Scenario::LateReceiver.run(seed).unwrap().to_json());
+    let [first, second] = [1, 1].map(|seed| Scenario::ScreenOnStage.run(seed).unwrap().to_json());
     assert_eq!(first, second);
 }

@@ -103,4 +103,4 @@ const CODECS: [(SimulatedCodec, Layering); 4] = [
     (SimulatedCodec::Av1, Layering::Svc),
     (SimulatedCodec::H264, Layering::Simulcast),
 ];
-const END: Duration = Duration::from_secs(20);
+const END: Duration = Duration::from_secs(15);

@@ -1,17 +1,18 @@
 use super::super::bridge::SimulationError;
 use super::super::conference::{Participant, SimulatedConference};
 use super::super::report::{Chart, Curve, ScenarioReport};
+use super::super::video_sender::{LayerSettings, VideoSettings};
 use super::measurement::{
     height_curve, key_frame_requests, seconds, tell_violations, tiles, time_to_height,
 };
 use bridge_signaling::bridge_channel::BridgeChannelMessage;
-use bridge_units::Timestamp;
+use bridge_units::{Bitrate, Timestamp};
 use std::time::Duration;
 
 pub(super) fn run(seed: u64) -> Result<ScenarioReport, SimulationError> {
     let mut conference = SimulatedConference::new(seed, 2)?;
     let people: Vec<Participant> =
-        (1..=PEOPLE).map(|number| Participant::new(number).with_camera()).collect();
+        (1..=PEOPLE).map(|number| Participant::new(number).with_video(camera)).collect();
     let joined = conference.join(&people)?;
     let begin = conference.now();
     for &client in &joined {
@@ -94,6 +95,13 @@ fn report(
         report.tell("a speaker began at", seconds(begin, *at), "s");
     }
     report
+}
+
+/// Two layers of less than usual, so that fifty fit into a simulation.
+fn camera(name: &str, ssrc: u32) -> VideoSettings {
+    let layer = |height, kbps| LayerSettings { height, bitrate: Bitrate::from_kbps(kbps) };
+    let layers = vec![layer(180, 150), layer(360, 300)];
+    VideoSettings { layers, frame_rate: 15.0, ..VideoSettings::vp8(name, ssrc) }
 }
 
 const PEOPLE: u32 = 50;

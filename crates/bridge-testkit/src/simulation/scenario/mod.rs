@@ -10,6 +10,7 @@ mod redundant_audio;
 mod screen_on_stage;
 mod slow_receiver;
 mod top_layer;
+mod uneven_delay;
 
 use super::bridge::SimulationError;
 use super::report::ScenarioReport;
@@ -37,11 +38,13 @@ pub enum Scenario {
     FewSsrcs,
     /// Audio with and without redundancy, under loss.
     RedundantAudio,
+    /// Links that delay packets unevenly, with and without changing their order.
+    UnevenDelay,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::FallingLink,
         Self::SlowReceiver,
         Self::BurstLossDown,
@@ -52,6 +55,7 @@ impl Scenario {
         Self::TopLayerDrops,
         Self::FewSsrcs,
         Self::RedundantAudio,
+        Self::UnevenDelay,
     ];
 
     /// Runs it. The same seed gives the same report.
@@ -67,6 +71,7 @@ impl Scenario {
             Self::TopLayerDrops => top_layer::run(seed),
             Self::FewSsrcs => few_ssrcs::run(seed),
             Self::RedundantAudio => redundant_audio::run(seed),
+            Self::UnevenDelay => uneven_delay::run(seed),
         }
     }
 }

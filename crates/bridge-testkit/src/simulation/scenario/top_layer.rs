@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) fn run(seed: u64) -> Result<ScenarioReport, SimulationError> {
     let mut report = ScenarioReport::new(
         "top layer drops",
-        "One camera on stage at 720p, for each codec; from 10 s to 18 s its sender cannot send the \
+        "One camera on stage at 720p, for each codec; from 6 s to 12 s its sender cannot send the \
          highest layer.",
     );
     for codec in CODECS {
@@ -70,6 +70,6 @@ const CODECS: [(SimulatedCodec, Layering); 4] = [
     (SimulatedCodec::Av1, Layering::Svc),
     (SimulatedCodec::H264, Layering::Simulcast),
 ];
-const DROP: Duration = Duration::from_secs(10);
-const BACK: Duration = Duration::from_secs(18);
-const END: Duration = Duration::from_secs(25);
+const DROP: Duration = Duration::from_secs(6);
+const BACK: Duration = Duration::from_secs(12);
+const END: Duration = Duration::from_secs(17);
