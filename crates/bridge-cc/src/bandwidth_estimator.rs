@@ -249,9 +249,9 @@ impl BandwidthEstimator {
 
     /// Whether more may be sent to see whether the link takes it: padding makes a queue longer that
     /// is there already.
-    pub fn has_free_link(&self) -> bool {
+    pub fn has_free_link(&self, now: Timestamp) -> bool {
         match &self.engine {
-            Engine::GoogleCc2(engine) => engine.has_free_link(),
+            Engine::GoogleCc2(engine) => engine.has_free_link(now),
             Engine::GoogleCc(_) => true,
         }
     }

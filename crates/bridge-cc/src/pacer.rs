@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use bridge_units::{Bitrate, DataSize, Timestamp};
 
-use crate::probing::PADDING_INTERVAL;
 use crate::rates::{RateMath, time_for};
 
 /// The most packets that wait: JVB's `send.queue-size`.
@@ -63,8 +62,6 @@ struct Pace {
     bytes_per_second: f64,
     /// Bytes that may be owed and still another packet may go.
     burst: f64,
-    /// Bytes: what the target is in the time between two looks at padding.
-    padding_burst: f64,
     /// Bytes that are owed at most.
     max_debt: f64,
 }
@@ -186,16 +183,18 @@ impl<T> Pacer<T> {
         (self.updated + wait).min(self.overdue())
     }
 
-    /// How much padding may be sent `now`; none as long as anything waits. Whatever was sent counts,
+    /// How much padding may be sent `now`, if that is looked at every `interval`; none as long as anything
+    /// waits. Whatever was sent counts,
     /// repairs and layers that are about to be left too, so that all together stays within the target
     /// (libwebrtc: `PacingController::PaddingToAdd`).
-    pub fn padding_room(&mut self, now: Timestamp) -> DataSize {
+    pub fn padding_room(&mut self, now: Timestamp, interval: Duration) -> DataSize {
         self.pay_off(now);
         match self.pace {
             _ if !self.is_empty() => DataSize::ZERO,
             None => DataSize::ZERO,
             Some(pace) => {
-                let room = pace.padding_burst - self.padding_debt.max(self.debt);
+                let burst = pace.bytes_per_second / PACING_FACTOR * interval.as_secs_f64();
+                let room = burst - self.padding_debt.max(self.debt);
                 DataSize::from_bytes(room.max(0.0) as u64)
             }
         }
@@ -289,13 +288,7 @@ impl Pace {
     fn of(rate: Bitrate) -> Self {
         let bytes_per_second = rate.bps_f64() / 8.0;
         let bytes = |time: Duration| bytes_per_second * time.as_secs_f64();
-        Self {
-            rate,
-            bytes_per_second,
-            burst: bytes(BURST),
-            padding_burst: bytes(PADDING_INTERVAL) / PACING_FACTOR,
-            max_debt: bytes(MAX_DEBT),
-        }
+        Self { rate, bytes_per_second, burst: bytes(BURST), max_debt: bytes(MAX_DEBT) }
     }
 }
 
@@ -312,6 +305,7 @@ const MAX_DEBT: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probing::PADDING_INTERVAL;
 
     const PACKET: DataSize = DataSize::from_bytes(1_200);
 
@@ -417,9 +411,9 @@ mod tests {
     #[test]
     fn what_bypasses_is_paid_for() {
         let (mut pacer, now) = pacer(1_000);
-        assert_eq!(pacer.padding_room(now), DataSize::from_bytes(1_875));
+        assert_eq!(pacer.padding_room(now, PADDING_INTERVAL), DataSize::from_bytes(1_875));
         pacer.on_packet_bypassed(now, DataSize::from_bytes(15_750));
-        assert_eq!(pacer.padding_room(now), DataSize::ZERO);
+        assert_eq!(pacer.padding_room(now, PADDING_INTERVAL), DataSize::ZERO);
         pacer.push(now, PacketUrgency::Video, PACKET, 1).unwrap();
         // 15 kB at 1.2 Mbit/s
         let due = (pacer.poll_timeout() - now).as_millis();
@@ -433,14 +427,20 @@ mod tests {
     fn no_padding_while_something_waits() {
         let (mut pacer, now) = pacer(1_000);
         pacer.push(now, PacketUrgency::Video, PACKET, 1).unwrap();
-        assert_eq!(pacer.padding_room(now), DataSize::ZERO);
+        assert_eq!(pacer.padding_room(now, PADDING_INTERVAL), DataSize::ZERO);
         assert_eq!(pacer.backlog(), Duration::from_millis(8));
         pacer.poll(now);
         let later = now + Duration::from_secs(1);
-        assert_eq!(pacer.padding_room(later), DataSize::from_bytes(1_875));
+        assert_eq!(pacer.padding_room(later, PADDING_INTERVAL), DataSize::from_bytes(1_875));
         // Audio, repairs and probes count, at the target's own rate.
         pacer.on_packet_bypassed(later, DataSize::from_bytes(12_500));
-        assert_eq!(pacer.padding_room(later + Duration::from_millis(85)), DataSize::ZERO);
-        assert!(pacer.padding_room(later + Duration::from_millis(95)) > DataSize::ZERO);
+        assert_eq!(
+            pacer.padding_room(later + Duration::from_millis(85), PADDING_INTERVAL),
+            DataSize::ZERO
+        );
+        assert!(
+            pacer.padding_room(later + Duration::from_millis(95), PADDING_INTERVAL)
+                > DataSize::ZERO
+        );
     }
 }

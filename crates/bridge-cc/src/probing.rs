@@ -101,6 +101,11 @@ impl PaddingController {
         self.leftover = (self.leftover - size.bytes() as f64).max(0.0);
     }
 
+    /// How often to look.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
     /// When to look next.
     pub fn poll_timeout(&self) -> Timestamp {
         self.next_tick

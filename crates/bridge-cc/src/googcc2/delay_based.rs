@@ -166,7 +166,7 @@ impl DelayBasedEstimator {
         if overflows {
             self.last_overflow = Some(now);
         }
-        let rate = self.reduce(now, throughput.map(|average| busy.unwrap_or(average)));
+        let rate = self.reduce(now, busy.or(throughput));
         DelayBasedUpdate { rate, ..DelayBasedUpdate::default() }
     }
 

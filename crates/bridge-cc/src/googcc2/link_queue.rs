@@ -5,7 +5,8 @@ use bridge_units::{Bitrate, DataSize, Timestamp};
 use crate::rates::micros_between;
 use crate::sent_packets::{PacketResult, ReceiveTime};
 
-/// How long packets wait on the way, by comparison with the fastest ones of the last minute.
+/// How long packets wait on the way, by comparison with the fastest ones of the last half to whole
+/// minute.
 ///
 /// Differs from JVB and libwebrtc, whose detector sees only how the delay changes: a queue that is
 /// full and stays full looks to it like no queue. Then the rate grows while the queue overflows, and
@@ -16,8 +17,12 @@ pub(crate) struct LinkQueue {
     /// times on the way, of the last stretch and of this one.
     shortest: [Option<i64>; 2],
     stretch_began: Option<Timestamp>,
+    /// When packets arrived last.
+    updated: Option<Timestamp>,
     /// What all packets of the last feedback waited at least.
     wait: Duration,
+    /// Since when packets have waited for more than [`LONG_WAIT`] and about as long, and how long at first.
+    long: Option<(Timestamp, Duration)>,
     /// What the packet that arrived last waited.
     newest_wait: Duration,
     is_overflowing: bool,
@@ -45,7 +50,9 @@ impl LinkQueue {
         Self {
             shortest: [None; 2],
             stretch_began: None,
+            updated: None,
             wait: Duration::ZERO,
+            long: None,
             newest_wait: Duration::ZERO,
             is_overflowing: false,
             last_loss: None,
@@ -71,7 +78,9 @@ impl LinkQueue {
             self.note_arrival(received, result.packet.size, wait);
         }
         if let Some(least) = least {
+            self.updated = Some(now);
             self.wait = least;
+            self.note_long_wait(now);
         }
         if let Some(rate) = self.rate_of_busy_time() {
             self.last_rate = Some((now, rate));
@@ -90,9 +99,14 @@ impl LinkQueue {
         self.newest_wait < MIN_WAIT
     }
 
-    /// Nothing waits that is worth mentioning.
-    pub(crate) fn is_short(&self) -> bool {
-        self.wait < SHORT_WAIT
+    /// Nothing waits that is worth mentioning. Of what is not used nothing waits any more.
+    pub(crate) fn is_short(&self, now: Timestamp) -> bool {
+        self.wait < SHORT_WAIT || self.is_unused(now)
+    }
+
+    /// Nothing has arrived for so long that whatever waited has left.
+    pub(crate) fn is_unused(&self, now: Timestamp) -> bool {
+        self.updated.is_none_or(|updated| now - updated >= LONGEST_SILENCE)
     }
 
     /// So long that sending more can only make it longer.
@@ -119,6 +133,30 @@ impl LinkQueue {
     /// The most that the link was seen to take within the last seconds while it was busy.
     pub(crate) fn capacity(&self, now: Timestamp) -> Option<Bitrate> {
         self.capacity.filter(|(at, _)| now - *at < CAPACITY_LIFETIME).map(|(_, rate)| rate)
+    }
+
+    /// A queue becomes shorter when less is sent. A wait that stays as it is is the way itself, which has
+    /// become longer: another route, a relay, a clock that was set.
+    fn note_long_wait(&mut self, now: Timestamp) {
+        if self.wait < LONG_WAIT {
+            self.long = None;
+            return;
+        }
+        let changes =
+            |first: Duration| self.wait + MIN_WAIT < first || self.wait >= first + LONG_WAIT;
+        let known = self.long.filter(|(_, first)| !changes(*first));
+        let (since, first) = *self.long.insert(known.unwrap_or((now, self.wait)));
+        if now - since < LONGEST_QUEUE {
+            return;
+        }
+        let least = first.min(self.wait);
+        let shortest = self.shortest.into_iter().flatten().min();
+        self.shortest = [None, shortest.map(|shortest| shortest.saturating_add(micros(least)))];
+        self.stretch_began = Some(now);
+        self.wait -= least;
+        self.newest_wait = self.newest_wait.saturating_sub(least);
+        self.busy = [BusyTime::default(); 2];
+        self.long = None;
     }
 
     fn rate_of_busy_time(&self) -> Option<Bitrate> {
@@ -184,13 +222,19 @@ const LONG_WAIT: Duration = Duration::from_millis(120);
 const MIN_WAIT: Duration = Duration::from_millis(20);
 /// What times of arrival may be wrong by: they are told in steps of 250 µs, and come in groups.
 const GAP_MICROS: i64 = 5_000;
+/// Fewer packets, or a shorter time, tell more of groups than of the link.
 const MIN_BUSY_PACKETS: usize = 6;
 const MIN_BUSY_MICROS: u64 = 80_000;
+/// What is looked at is at most twice as old as this: a link changes.
 const MAX_BUSY_MICROS: i64 = 300_000;
 /// For feedback that comes late.
 const RATE_LIFETIME: Duration = Duration::from_secs(1);
 /// Long enough that a pause of the sender does not make it forgotten.
 const CAPACITY_LIFETIME: Duration = Duration::from_secs(10);
+/// Four times the rate was lowered by then because the queue overflowed, to half of what the link takes.
+const LONGEST_QUEUE: Duration = Duration::from_secs(4);
+/// The longest queue that calls meet drains meanwhile.
+const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 const LOSS_MEMORY: Duration = Duration::from_secs(2);
 /// No queue that a call can live with is longer.
 const MAX_STEP_MICROS: i64 = 5_000_000;
@@ -227,9 +271,9 @@ mod tests {
     fn what_all_packets_wait_is_the_queue() {
         let mut queue = LinkQueue::new();
         queue.update(at(1_100), &arrivals(1_000, 10, &[20, 0, 5]), 3);
-        assert!(queue.is_short() && !queue.is_long() && !queue.is_overflowing());
+        assert!(queue.is_short(at(1_100)) && !queue.is_long() && !queue.is_overflowing());
         queue.update(at(1_200), &arrivals(1_100, 10, &[250, 90, 300]), 0);
-        assert!(!queue.is_short() && !queue.is_long());
+        assert!(!queue.is_short(at(1_200)) && !queue.is_long());
         queue.update(at(1_300), &arrivals(1_200, 10, &[250, 300]), 0);
         assert!(queue.is_long() && !queue.is_overflowing());
         queue.update(at(1_400), &arrivals(1_300, 10, &[300, 300]), 1);
@@ -237,22 +281,59 @@ mod tests {
         queue.update(at(1_500), &[], 1);
         assert!(queue.is_overflowing(), "nothing arrived that waited less");
         queue.update(at(1_600), &arrivals(1_500, 10, &[10]), 1);
-        assert!(queue.is_short() && !queue.is_overflowing());
+        assert!(queue.is_short(at(1_600)) && !queue.is_overflowing());
     }
 
     #[test]
-    fn a_longer_way_is_normal_after_a_minute() {
+    fn a_wait_that_stays_is_the_way_itself() {
         let mut queue = LinkQueue::new();
         queue.update(at(0), &arrivals(0, 10, &[0]), 0);
-        let mut normal_from = None;
-        for second in 1..100 {
-            let millis = second * 1_000;
-            queue.update(at(millis), &arrivals(millis, 10, &[200; 3]), 0);
-            if queue.is_short() {
-                normal_from.get_or_insert(second);
-            }
+        for tenth in 10..100 {
+            let millis = tenth * 100;
+            // Something is lost now and then, as everywhere.
+            let lost = usize::from(tenth % 5 == 0);
+            queue.update(at(millis), &arrivals(millis, 10, &[210, 200, 205]), lost);
+            assert_eq!(queue.is_long(), tenth < 50, "{millis} ms");
+            assert_eq!(queue.is_short(at(millis)), tenth >= 50, "{millis} ms");
         }
-        assert_eq!(normal_from, Some(60));
+        // From there on a queue is one again.
+        queue.update(at(10_000), &arrivals(10_000, 10, &[330; 3]), 1);
+        assert!(queue.is_overflowing());
+    }
+
+    #[test]
+    fn a_queue_that_drains_is_a_queue() {
+        let mut queue = LinkQueue::new();
+        queue.update(at(0), &arrivals(0, 10, &[0]), 0);
+        for tenth in 10..100 {
+            let millis = tenth * 100;
+            // Three seconds long, then short for a moment.
+            let wait = if tenth % 30 == 0 { 50 } else { 200 };
+            queue.update(at(millis), &arrivals(millis, 10, &[wait; 3]), 0);
+            assert_eq!(queue.is_long(), wait == 200, "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn a_long_queue_that_becomes_shorter_is_a_queue() {
+        let mut queue = LinkQueue::new();
+        queue.update(at(0), &arrivals(0, 10, &[0]), 0);
+        for tenth in 10..100_u64 {
+            let millis = tenth * 100;
+            // From 1.5 s at 160 ms a second.
+            let wait = 1_500 - i64::try_from(tenth - 10).unwrap() * 15;
+            queue.update(at(millis), &arrivals(millis, 10, &[wait; 3]), 0);
+            assert!(queue.is_long(), "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn nothing_waits_where_nothing_is_sent() {
+        let mut queue = LinkQueue::new();
+        queue.update(at(1_000), &arrivals(1_000, 10, &[0]), 0);
+        queue.update(at(2_000), &arrivals(2_000, 10, &[300; 3]), 1);
+        assert!(!queue.is_short(at(3_900)) && !queue.is_unused(at(3_900)));
+        assert!(queue.is_short(at(4_000)) && queue.is_unused(at(4_000)));
     }
 
     #[test]
@@ -261,7 +342,7 @@ mod tests {
             let mut queue = LinkQueue::new();
             queue.update(at(1_000), &arrivals(1_000, 10, &[0; 5]), 0);
             queue.update(at(1_100), &arrivals(1_100, 10, &[jump; 5]), 1);
-            assert!(queue.is_short(), "{jump}");
+            assert!(queue.is_short(at(1_100)), "{jump}");
         }
     }
 

@@ -258,8 +258,9 @@ impl GoogCc2 {
 
     /// Whether nothing waits on the way, as far as is known: then more may be sent to see whether the
     /// link takes it.
-    pub fn has_free_link(&self) -> bool {
-        self.delay_based.last_usage() == BandwidthUsage::Normal && self.queue.is_short()
+    pub fn has_free_link(&self, now: Timestamp) -> bool {
+        let is_normal = self.delay_based.last_usage() == BandwidthUsage::Normal;
+        (is_normal && self.queue.is_short(now)) || self.queue.is_unused(now)
     }
 
     /// What it thinks.
@@ -353,7 +354,7 @@ impl GoogCc2 {
     /// Differs from JVB: losses that are some seconds ago, of a queue that has drained, do not keep
     /// from probing, though they stay in the loss-based model for much longer.
     fn limited_by(&self, now: Timestamp) -> LimitedBy {
-        if !self.has_free_link() {
+        if !self.has_free_link(now) {
             return LimitedBy::DelayIncreased;
         }
         if self.send_side.is_rtt_above_limit() {

@@ -175,8 +175,7 @@ impl ProbeController {
         if self.estimate >= capacity.scaled(LARGE_DROP) {
             return NO_PROBES;
         }
-        self.last_probing = Some(now);
-        [Some(rate.min(self.max)), None]
+        self.probe(now, [Some(rate.min(self.demand.ceiling())), None], false)
     }
 
     /// Call it often: waiting for results ends, and demand is looked at.

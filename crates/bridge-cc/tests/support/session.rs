@@ -2,8 +2,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bridge_cc::{
-    AllocationSnapshot, BandwidthEstimator, EstimateSource, EstimatorConfig, Pacer, PacketUrgency,
-    PaddingController, ProbeClusterId, ReceiverReports, TransportFeedbackGenerator,
+    AllocationSnapshot, BandwidthEstimator, EstimateSource, EstimatorConfig, PADDING_INTERVAL,
+    Pacer, PacketUrgency, PaddingController, ProbeClusterId, ReceiverReports,
+    TransportFeedbackGenerator,
 };
 use bridge_rtp::RtpHeader;
 use bridge_rtp::rtcp::{RtcpCompound, RtcpPacket};
@@ -250,8 +251,8 @@ impl Session {
         };
         let estimate = self.estimator.estimate();
         let due = self.padding_controller.handle_timeout(now, &allocation, estimate);
-        let due = due.min(self.pacer.padding_room(now));
-        if due > DataSize::ZERO && self.estimator.has_free_link() {
+        let due = due.min(self.pacer.padding_room(now, PADDING_INTERVAL));
+        if due > DataSize::ZERO && self.estimator.has_free_link(now) {
             let sent = self.transmit_padding(due, None);
             self.padding_controller.on_sent(sent);
         }
