@@ -101,6 +101,7 @@ impl Shard {
         // Missing packets are asked for, and new layers told, in this turn.
         if is_urgent {
             self.poll_reception(now, slot, sink);
+            self.set_timer(now, slot, Timestamp::ZERO);
         } else if due < due_before {
             self.set_timer(now, slot, Timestamp::ZERO);
         }

@@ -26,6 +26,8 @@ pub struct ShardSettings {
 pub struct MediaSettings {
     /// What finds out what each receiver's link takes: `jmt.bwe`.
     pub estimator: EstimatorConfig,
+    /// Whether what it finds out limits what is sent: `videobridge.cc.trust-bwe`.
+    pub trusts_estimate: bool,
     /// What is done with redundant audio: `jmt.audio.red`.
     pub red: RedConfig,
     /// How much silence is forwarded: `jmt.audio.level`.
@@ -43,6 +45,7 @@ impl Default for MediaSettings {
     fn default() -> Self {
         Self {
             estimator: EstimatorConfig::default(),
+            trusts_estimate: true,
             red: RedConfig::default(),
             silence: SilenceConfig::default(),
             padding_interval: PADDING_INTERVAL,

@@ -188,6 +188,7 @@ pub(crate) fn media(config: &Config) -> MediaSettings {
             discard_silence: level.discard_silence,
             forwarded_silence_packets_limit: level.forwarded_silence_packets_limit,
         },
+        trusts_estimate: config.cc.allocation.trust_bwe,
         padding_interval: config.cc.allocation.padding_period,
         keyframes: keyframes(&config.keyframe),
         ssrc_limits: SsrcLimits {
@@ -386,6 +387,7 @@ mod tests {
         assert_eq!(media.ssrc_limits, default.ssrc_limits);
         assert_eq!(media.keyframes, default.keyframes);
         assert_eq!(media.padding_interval, default.padding_interval);
+        assert!(media.trusts_estimate);
     }
 
     #[test]
@@ -399,7 +401,7 @@ mod tests {
                              level { discard-silence = false, forwarded-silence-packets-limit = 9 } }
                      keyframe { min-interval = 1 s, max-requests = 4, source-wide-max-requests = 5
                                 source-wide-max-request-interval = 2 s } }
-               videobridge { ssrc-limit { audio = 7, video = 30 }, cc.padding-period = 20 ms }"#,
+               videobridge { ssrc-limit { audio = 7, video = 30 }, cc { padding-period = 20 ms, trust-bwe = false } }"#,
         );
         let estimator = &media.estimator;
         assert_eq!(estimator.engine, EstimatorEngine::GoogleCc);
@@ -416,6 +418,7 @@ mod tests {
         assert_eq!(media.silence.forwarded_silence_packets_limit, 9);
         assert_eq!((media.ssrc_limits.audio, media.ssrc_limits.video), (7, 30));
         assert_eq!(media.padding_interval, Duration::from_millis(20));
+        assert!(!media.trusts_estimate);
         let KeyframeLimits { receiver, source } = media.keyframes;
         assert_eq!((receiver.max_requests, source.max_requests), (4, 5));
         assert_eq!(receiver.min_interval, Duration::from_secs(1));

@@ -78,7 +78,7 @@ impl Downlink {
             let demand = self.program.ideal_bitrate.plus(self.told.audio_rate);
             self.estimator.set_demand(demand);
             self.estimator.handle_timeout(now);
-            self.pacer.set_target(now, self.estimator.pacing_target());
+            self.pace(now);
         }
         self.send_paced(now, stored, outlet);
         self.send_padding(now, stored, outlet);

@@ -19,7 +19,7 @@ impl Downlink {
             }
         }
         self.estimator.on_report_blocks(now, blocks());
-        self.pacer.set_target(now, self.estimator.pacing_target());
+        self.pace(now);
     }
 
     /// Takes an answer to a reference time. The estimator has the round trips of what is sent, and needs
@@ -42,14 +42,14 @@ impl Downlink {
         outlet: &mut Outlet<'_>,
     ) {
         self.estimator.on_feedback(now, feedback);
-        self.pacer.set_target(now, self.estimator.pacing_target());
+        self.pace(now);
         self.send_paced(now, stored, outlet);
     }
 
     /// Takes the receiver's own estimate.
     pub(crate) fn handle_receiver_estimate(&mut self, now: Timestamp, estimate: Bitrate) {
         self.estimator.on_receiver_estimate(estimate);
-        self.pacer.set_target(now, self.estimator.pacing_target());
+        self.pace(now);
     }
 
     /// Whether the receiver knows sources by SSRCs of the bridge's choice only.

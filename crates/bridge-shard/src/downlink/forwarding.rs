@@ -86,6 +86,8 @@ impl Downlink {
         };
         if self.pacer.push(now, PacketUrgency::Video, size, paced).is_err() {
             outlet.counters.dropped_pacer_full += 1;
+        } else {
+            source.note_waiting(projected.sequence_number);
         }
         wish
     }
@@ -101,21 +103,21 @@ fn video_source<'v>(
 ) -> Result<Option<&'v mut VideoSource>, SourceLimit> {
     let is_full = videos.len() >= MAX_SOURCES;
     let begin = || {
-        let Some(target) = targets.get(&packet.source).copied() else { return Ok(None) };
-        if is_full {
-            return Err(SourceLimit);
-        }
+        let target = targets.get(&packet.source).copied()?;
         let mut source = VideoSource::new(packet.sender, stream);
         source.set_target(target);
-        Ok(Some(source))
+        Some(source)
     };
     Ok(match videos.entry(packet.source) {
-        Entry::Vacant(place) => begin()?.map(|source| place.insert(source)),
+        Entry::Vacant(_) if is_full && targets.contains_key(&packet.source) => {
+            return Err(SourceLimit);
+        }
+        Entry::Vacant(place) => begin().map(|source| place.insert(source)),
         Entry::Occupied(known) => {
             let source = known.into_mut();
             // A source whose first encoding or sender is another one begins anew.
             if source.stream.primary != stream.primary || source.sender != packet.sender {
-                let Some(new) = begin()? else { return Ok(None) };
+                let Some(new) = begin() else { return Ok(None) };
                 *source = new;
                 if let Some(rewriting) = rewriting {
                     rewriting.restart_source(packet.source);

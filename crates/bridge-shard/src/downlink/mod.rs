@@ -58,6 +58,7 @@ pub(crate) struct Downlink {
     // Keyed by the bridge's own numbers.
     videos: FxHashMap<SourceId, VideoSource>,
     audios: FxHashMap<SourceId, AudioSource>,
+    trusts_estimate: bool,
     /// The SSRCs of the bridge's choice, if the receiver wants such.
     rewriting: Option<Box<SsrcRewriting>>,
     ssrcs: SsrcChoice,
@@ -129,6 +130,7 @@ impl Downlink {
             repair_budget: RepairBudget::new(now),
             videos: FxHashMap::default(),
             audios: FxHashMap::default(),
+            trusts_estimate: settings.trusts_estimate,
             rewriting: rewriting.map(|config| Box::new(SsrcRewriting::new(config))),
             ssrcs: SsrcChoice(session.0 ^ now.as_nanos()),
             red: settings.red,
@@ -165,8 +167,14 @@ impl Downlink {
         if source != self.source {
             self.source = source;
             self.estimator = BandwidthEstimator::new(now, &self.config, source);
-            self.pacer.set_target(now, self.estimator.pacing_target());
+            self.pace(now);
         }
+    }
+
+    /// Lets the pacer send what the link takes. An estimate that is not trusted limits nothing.
+    fn pace(&mut self, now: Timestamp) {
+        let target = self.estimator.pacing_target().filter(|_| self.trusts_estimate);
+        self.pacer.set_target(now, target);
     }
 
     /// Takes a new program: other sources than its own are suspended. `primary` tells the first SSRC of

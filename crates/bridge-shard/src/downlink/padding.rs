@@ -30,8 +30,8 @@ impl Downlink {
             return;
         }
         let due = self.padding.handle_timeout(now, &self.snapshot(now), self.estimator.estimate());
-        let due = due.min(self.pacer.padding_room(now));
-        if due > DataSize::ZERO && self.estimator.has_free_link() {
+        let due = due.min(self.pacer.padding_room(now, self.padding.interval()));
+        if due > DataSize::ZERO && self.estimator.has_free_link(now) {
             let sent = self.fill(now, due, stored, outlet);
             self.padding.on_sent(sent);
         }

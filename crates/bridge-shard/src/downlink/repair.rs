@@ -42,6 +42,9 @@ impl Downlink {
             let number = paced.sequence_number;
             let Some(kept) = stored.get(now, paced.source, paced.encoding, number) else {
                 outlet.counters.dropped_not_kept += 1;
+                if let (None, Some(source)) = (paced.again, self.videos.get_mut(&paced.source)) {
+                    source.note_departed(paced.projected);
+                }
                 continue;
             };
             let slots = kept.packet.slots;
@@ -90,6 +93,11 @@ impl Downlink {
             };
             let size = DataSize::from_bytes((kept.header.len() + kept.payload.len()) as u64);
             let Some(source) = self.videos.get_mut(&id) else { continue };
+            if source.is_waiting(projected) {
+                // It would overtake its original, which is on its way.
+                outlet.counters.nack_repeats += 1;
+                continue;
+            }
             if source.is_before_key_frame(projected) {
                 outlet.counters.nack_misses += 1;
                 continue;

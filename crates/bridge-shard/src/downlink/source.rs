@@ -24,6 +24,8 @@ pub(super) struct VideoSource {
     pub(super) sent: SentCounts,
     /// The newest number after projection that left the pacer.
     pub(super) departed: Option<u16>,
+    /// Those that wait in it.
+    waiting: WaitingNumbers,
     /// Number after projection and timestamp of the newest key frame's beginning.
     key_frame: Option<(u16, u32)>,
     /// The encoding that was forwarded until its packets waited for too long.
@@ -32,6 +34,13 @@ pub(super) struct VideoSource {
     /// Told since the last key frame.
     wishes: usize,
 }
+
+/// Numbers that wait, modulo 64 times [`WAITING_WORDS`]; takes memory with the first one.
+#[derive(Default)]
+struct WaitingNumbers(Option<Box<[u64; WAITING_WORDS]>>);
+
+/// As many packets as the pacer holds of all sources.
+const WAITING_WORDS: usize = 32;
 
 /// One audio source as one receiver gets it.
 #[derive(Default)]
@@ -58,6 +67,7 @@ impl VideoSource {
             retransmissions: Retransmissions::new(),
             sent: SentCounts::default(),
             departed: None,
+            waiting: WaitingNumbers::default(),
             key_frame: None,
             left: None,
             next_wish: Timestamp::ZERO,
@@ -104,8 +114,19 @@ impl VideoSource {
         self.key_frame.is_some_and(|(first, _)| is_newer_seq(first, number))
     }
 
+    /// Notes that the packet with this number after projection waits in the pacer.
+    pub(super) fn note_waiting(&mut self, number: u16) {
+        self.waiting.set(number, true);
+    }
+
+    /// Whether it does: whoever misses it has to wait, too.
+    pub(super) fn is_waiting(&self, number: u16) -> bool {
+        self.waiting.has(number)
+    }
+
     /// Notes that the packet with this number after projection has left.
     pub(super) fn note_departed(&mut self, number: u16) {
+        self.waiting.set(number, false);
         if self.departed.is_none_or(|newest| is_newer_seq(number, newest)) {
             self.departed = Some(number);
         }
@@ -132,6 +153,29 @@ impl VideoSource {
             self.wishes = 0;
             self.next_wish = Timestamp::ZERO;
         }
+    }
+}
+
+impl WaitingNumbers {
+    fn set(&mut self, number: u16, waits: bool) {
+        if !waits && self.0.is_none() {
+            return;
+        }
+        let words = self.0.get_or_insert_default();
+        let (word, bit) = Self::place(number);
+        if let Some(word) = words.get_mut(word) {
+            *word = if waits { *word | bit } else { *word & !bit };
+        }
+    }
+
+    fn has(&self, number: u16) -> bool {
+        let (word, bit) = Self::place(number);
+        let words = self.0.as_deref();
+        words.and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
+    }
+
+    const fn place(number: u16) -> (usize, u64) {
+        ((number as usize / 64) % WAITING_WORDS, 1 << (number % 64))
     }
 }
 
