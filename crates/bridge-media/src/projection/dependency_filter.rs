@@ -135,7 +135,13 @@ impl DependencyFilter {
             LayerIndex::with_decode_target(frame.encoding, u8::try_from(highest).unwrap_or(0))
         };
         let is_part = info.indications.is_present(index.decode_target());
-        let verdict = self.group.keyframe(frame.encoding, self.current(), frame.now);
+        let current = self.current();
+        let verdict = self.group.keyframe(frame.encoding, current, frame.now);
+        if verdict == KeyframeVerdict::Refuse && current == Some(frame.encoding) {
+            // What follows refers to it. Differs from JVB, which goes on with it.
+            self.current = None;
+            self.group.needs_keyframe = true;
+        }
         if verdict == KeyframeVerdict::Refuse || !is_part {
             return false;
         }

@@ -142,7 +142,14 @@ impl Vp9Filter {
             frame.descriptor.temporal_id(),
         );
         match self.group.keyframe(frame.encoding, current, frame.now) {
-            KeyframeVerdict::Refuse => return false,
+            KeyframeVerdict::Refuse => {
+                if current == Some(frame.encoding) {
+                    // What follows refers to it. Differs from JVB, which goes on with it.
+                    self.current = None;
+                    self.group.needs_keyframe = true;
+                }
+                return false;
+            }
             KeyframeVerdict::Forward if current == Some(frame.encoding) && !is_above => {}
             KeyframeVerdict::Forward | KeyframeVerdict::Down => self.current = Some(index),
         }
