@@ -119,8 +119,9 @@ impl BridgeLoad {
 
     fn reduced(&self, reducer: &LastNReduction, most_forwarded: u32) -> LastN {
         let scaled = scaled(most_forwarded, reducer.reduction_scale);
-        // Differs from JVB, whose reduction can lift a limit that is configured.
-        LastN::new(scaled.max(reducer.minimum)).min(self.configured)
+        // Differs from JVB, whose reduction can lift a limit that is configured, or the one in force if
+        // what is forwarded was counted before it.
+        LastN::new(scaled.max(reducer.minimum)).min(self.configured).min(self.last_n)
     }
 
     /// Differs from JVB, which recovers beyond the limit that is configured.
