@@ -116,7 +116,7 @@ impl Path {
                 self.reception.set_force_mute(what & 1 != 0, what & 2 != 0);
                 self.reception.set_audio_forwarded(what & 4 != 0);
             }
-            SOURCES => self.reception.set_sources(&[video(1 + input.u8() % 3), audio()]),
+            SOURCES => self.set_sources(1 + input.u8() % 3),
             REPORT => {
                 let info = SenderInfo {
                     ssrc: input.choice(SSRCS),
@@ -134,6 +134,14 @@ impl Path {
             }
             _ => self.packet(input),
         }
+    }
+
+    /// An encoding that is not signalled any more is forgotten. When it comes again, its old packets could
+    /// only be told from new ones by their SRTP indexes, which is done before.
+    fn set_sources(&mut self, encodings: u8) {
+        self.reception.set_sources(&[video(encodings), audio()]);
+        let is_forgotten = |ssrc: &u32| SSRCS[usize::from(encodings)..3].contains(ssrc);
+        self.left.retain(|ssrc, _| !is_forgotten(ssrc));
     }
 
     fn wait(&mut self, time: Duration) {
