@@ -68,6 +68,7 @@ async fn losses_are_repaired(sending: Sending) -> Result<(), TestkitError> {
     say(format!("{lost_down} datagrams lost to the receiver, {lost_up} from the sender"));
     say(format!("the bridge's NACKs to the sender: {nacks}, sent again: {sent_again}"));
 
+    assert!(without.frame_rate() > 1.0, "there is nothing to compare with");
     assert!(lost_down > 0 && lost_up > 0, "the links lose something");
     assert!(down.video("retransmitted") > 0.0, "nothing was sent again");
     assert!(nacks > 0.0 && sent_again > 0.0, "the bridge asked for nothing");
@@ -132,6 +133,6 @@ const WATCH: Duration = Duration::from_secs(10);
 const MIN_KEPT: f64 = 0.9;
 
 /// A retransmission can be lost too, and its repetition.
-const MAX_PLIS: f64 = 3.0;
+const MAX_PLIS: f64 = 2.0;
 
 const MAX_GAP: Duration = Duration::from_millis(700);

@@ -27,4 +27,4 @@ async fn three_browsers_see_and_hear_each_other() -> Result<(), TestkitError> {
 const WATCH: Duration = Duration::from_secs(10);
 
 /// In a call that stands nobody has a reason to ask; a few are forgiven to a loaded machine.
-const MAX_PLIS: f64 = 6.0;
+const MAX_PLIS: f64 = 3.0;

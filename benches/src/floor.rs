@@ -220,6 +220,7 @@ mod tests {
     fn bursts_that_come_by_themselves_are_forwarded() {
         let reading = Reading::Watched;
         let mut forwarder = Forwarder::new(SETTINGS, Transmission::Segments, reading).unwrap();
+        forwarder.socket.set_read_timeout(Some(LONGEST_WAIT)).unwrap();
         let sender = forwarder.sender.try_clone().unwrap();
         let live = LiveSender::start(sender, SETTINGS, Duration::from_millis(2)).unwrap();
         for _ in 0..10 {

@@ -18,8 +18,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test          install what the tests need (Debian packages, as root) and run every test
-  test --all    with the media tests of every codec, which want more than two cores
+  test          install what the tests need (Debian packages, as root) and run them
+  test --all    with the browser tests that want more than two cores
   test --fast   run what needs no browser, no Prosody and no network
   lint          formatting, clippy with warnings as errors, and the documentation
   fuzz          run every fuzz target for 5 seconds

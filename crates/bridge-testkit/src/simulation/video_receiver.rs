@@ -429,9 +429,7 @@ impl VideoReceiver {
         // The report of another source's end or beginning may pass its media.
         let is_doubtful = self.sources.len() > 1 && self.doubtful_reports == 0;
         self.doubtful_reports = if is_right { 0 } else { self.doubtful_reports + 1 };
-        if !is_right && is_doubtful {
-            self.clock_offset = None;
-        } else if !is_right {
+        if !is_right && !is_doubtful {
             self.note(now, ViolationKind::SenderReportOff(offset - before));
         }
     }
