@@ -82,10 +82,10 @@ fn tell(sending: Sending, height: u32, timeline: &Timeline) {
 const RECEIVER: &str = "Ben";
 
 /// Encoders and estimates come to rest.
-const SETTLING: Duration = Duration::from_secs(5);
+const SETTLING: Duration = Duration::from_secs(8);
 
 /// Longer than a switch may take by two seconds: it has to last.
-const WATCH: Duration = Duration::from_secs(5);
+const WATCH: Duration = Duration::from_secs(6);
 
 const WITHIN_DOWN: Duration = Duration::from_secs(2);
 
